@@ -3,8 +3,9 @@
 //! One event walks through these modules in this order:
 //! [`backend`] hands over the bytes of one kernel record, `raw` decodes them, `queue` puts them in
 //! order, `aggregate` merges what one process did in a row, `process` keeps the process table and
-//! enriches, `event` is what comes out, `rules` judge it, `sink` writes it.
+//! enriches, [`event`] is what comes out, `rules` judge it, `sink` writes it.
 
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod event;

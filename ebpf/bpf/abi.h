@@ -23,7 +23,10 @@ enum oc_kind {
 	OC_FORK = 1,		/* a new thread group; the record describes the child */
 	OC_EXEC = 2,		/* a thread group replaced its image */
 	OC_EXIT = 3,		/* the last thread of a group is gone */
-	OC_KIND_COUNT		/* must be last */
+	OC_KIND_COUNT,		/* must be last of what probes send */
+
+	/* Made by user space in the same form: a process that ran before the sensor did. */
+	OC_EXISTING = 64
 };
 
 /* Why a record was lost in the kernel; index of the counters in map "lost". */
@@ -38,6 +41,7 @@ enum oc_lost {
 #define OC_F_THREAD_EXEC (1u << 1)	/* exec by a thread that was not the leader */
 #define OC_F_ARGS_FAULT	 (1u << 2)	/* part of argv could not be read */
 #define OC_F_ENV_FAULT	 (1u << 3)	/* part of the environment could not be read */
+#define OC_F_TICKS	 (1u << 4)	/* start times have clock-tick precision (from /proc) */
 
 struct oc_head {
 	oc_u32 size;		/* bytes of the whole record, spans included */

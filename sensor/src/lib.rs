@@ -7,6 +7,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aggregate;
 pub mod backend;
 pub mod event;
 pub mod input;
+pub mod lineage;
+pub mod process;
+pub mod queue;
+pub mod raw;

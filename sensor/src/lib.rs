@@ -8,5 +8,10 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod bytesize;
+pub mod capability;
+pub mod container;
+pub mod digest;
 pub mod event;
 pub mod input;
+pub mod tty;

@@ -124,7 +124,12 @@ impl fmt::Display for Counters {
         let list = |counts: &BTreeMap<String, u64>| {
             counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>()
         };
-        writeln!(f, "received   {:>10}  {}", self.received_total(), list(&self.received).join(", "))?;
+        writeln!(
+            f,
+            "received   {:>10}  {}",
+            self.received_total(),
+            list(&self.received).join(", ")
+        )?;
         writeln!(f, "delivered  {:>10}", self.delivered)?;
         writeln!(f, "merged     {:>10}", self.merged)?;
         writeln!(f, "dropped    {:>10}  {}", self.dropped_total(), list(&self.dropped).join(", "))?;

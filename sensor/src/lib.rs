@@ -5,13 +5,27 @@
 //! order, `aggregate` merges what one process did in a row, `process` keeps the process table and
 //! enriches, [`event`] is what comes out, `rules` judge it, `sink` writes it.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod actions;
 pub mod aggregate;
 pub mod backend;
+pub mod bytesize;
+pub mod capability;
+pub mod container;
+pub mod counters;
+pub mod digest;
+pub mod enrich;
+pub mod entry;
 pub mod event;
 pub mod input;
+pub mod leaders;
 pub mod lineage;
+pub mod machine;
 pub mod process;
 pub mod queue;
 pub mod raw;
+pub mod rules;
+pub mod tty;
+pub mod users;
+pub mod verdict;

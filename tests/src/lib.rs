@@ -1,1 +1,5 @@
+//! What the end-to-end tests, the simulation and the benchmarks share.
 
+#![forbid(unsafe_code)]
+
+pub mod workload;

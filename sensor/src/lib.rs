@@ -8,4 +8,5 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod doctor;
 pub mod event;

@@ -10,14 +10,6 @@
 /* Bit 31 of i_ctime_nsec marks a queried multigrain timestamp and is no part of the time. */
 #define CTIME_NSEC_MASK 0x7fffffffU
 
-static __always_inline oc_u64 oc_nanoseconds(struct timespec64 *from)
-{
-	struct timespec64 time = {};
-
-	bpf_probe_read_kernel(&time, sizeof(time), from);
-	return time.tv_sec * NSEC_PER_SEC + time.tv_nsec;
-}
-
 static __always_inline void oc_fill_times(struct oc_file *out, struct inode *inode)
 {
 	struct inode___timespecs *old = (void *)inode;
@@ -28,17 +20,21 @@ static __always_inline void oc_fill_times(struct oc_file *out, struct inode *ino
 		out->ctime_ns = oc_get(new, i_ctime_sec) * NSEC_PER_SEC +
 				(oc_get(new, i_ctime_nsec) & CTIME_NSEC_MASK);
 	else if (oc_has(struct inode___underscored, __i_ctime))
-		out->ctime_ns = oc_nanoseconds(&mid->__i_ctime);
+		out->ctime_ns = oc_get(mid, __i_ctime.tv_sec) * NSEC_PER_SEC +
+				oc_get(mid, __i_ctime.tv_nsec);
 	else if (oc_has(struct inode___timespecs, i_ctime))
-		out->ctime_ns = oc_nanoseconds(&old->i_ctime);
+		out->ctime_ns = oc_get(old, i_ctime.tv_sec) * NSEC_PER_SEC +
+				oc_get(old, i_ctime.tv_nsec);
 
 	if (oc_has(struct inode___split, i_mtime_sec))
 		out->mtime_ns = oc_get(new, i_mtime_sec) * NSEC_PER_SEC +
 				oc_get(new, i_mtime_nsec);
 	else if (oc_has(struct inode___underscored, __i_mtime))
-		out->mtime_ns = oc_nanoseconds(&mid->__i_mtime);
+		out->mtime_ns = oc_get(mid, __i_mtime.tv_sec) * NSEC_PER_SEC +
+				oc_get(mid, __i_mtime.tv_nsec);
 	else if (oc_has(struct inode___timespecs, i_mtime))
-		out->mtime_ns = oc_nanoseconds(&old->i_mtime);
+		out->mtime_ns = oc_get(old, i_mtime.tv_sec) * NSEC_PER_SEC +
+				oc_get(old, i_mtime.tv_nsec);
 }
 
 /*

@@ -14,15 +14,21 @@ struct cred___cap_words {
 } __attribute__((preserve_access_index));
 #endif
 
-/* A capability set as one number, bit n being capability n. */
-static __always_inline oc_u64 oc_caps(kernel_cap_t set)
+/*
+ * A capability set as one number, bit n being capability n. `from` is a field of type kernel_cap_t,
+ * whose own fields are not named: they changed, the bytes did not.
+ */
+static __always_inline oc_u64 oc_caps(const kernel_cap_t *from)
 {
+	oc_u64 set = 0;
+
+	bpf_probe_read_kernel(&set, sizeof(set), from);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	/* Words were stored low word first. */
+	/* The two words were stored low word first. */
 	if (oc_has(struct cred___cap_words, cap_effective.cap))
-		return set.val << 32 | set.val >> 32;
+		set = set << 32 | set >> 32;
 #endif
-	return set.val;
+	return set;
 }
 
 static __always_inline void oc_fill_creds(struct oc_task *out, struct task_struct *task)
@@ -37,11 +43,11 @@ static __always_inline void oc_fill_creds(struct oc_task *out, struct task_struc
 	out->egid = oc_get(cred, egid.val);
 	out->fsuid = oc_get(cred, fsuid.val);
 	out->fsgid = oc_get(cred, fsgid.val);
-	out->cap_inheritable = oc_caps(oc_get(cred, cap_inheritable));
-	out->cap_permitted = oc_caps(oc_get(cred, cap_permitted));
-	out->cap_effective = oc_caps(oc_get(cred, cap_effective));
-	out->cap_bounding = oc_caps(oc_get(cred, cap_bset));
-	out->cap_ambient = oc_caps(oc_get(cred, cap_ambient));
+	out->cap_inheritable = oc_caps(&cred->cap_inheritable);
+	out->cap_permitted = oc_caps(&cred->cap_permitted);
+	out->cap_effective = oc_caps(&cred->cap_effective);
+	out->cap_bounding = oc_caps(&cred->cap_bset);
+	out->cap_ambient = oc_caps(&cred->cap_ambient);
 	out->ns_user = oc_get(oc_get(cred, user_ns), ns.inum);
 }
 

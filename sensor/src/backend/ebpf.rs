@@ -55,6 +55,21 @@ impl Ebpf {
     /// A probe that the kernel refuses is skipped and says so in [`Ebpf::probes`]; it is an error
     /// only when none of fork, exec and exit attaches.
     pub fn open(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
+        let slots = scratch_slots();
+        Ebpf::open_with(settings, slots, slots)
+    }
+
+    /// For tests: no scratch slot is ever free, so that each fork and exec is counted as lost.
+    #[doc(hidden)]
+    pub fn open_starved(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
+        Ebpf::open_with(settings, 1, 0)
+    }
+
+    fn open_with(
+        settings: &CaptureSettings,
+        slots: u32,
+        free_slots: u32,
+    ) -> Result<Ebpf, BackendError> {
         settings.check()?;
         check_permitted()?;
         raise_memory_limit();
@@ -63,7 +78,6 @@ impl Ebpf {
         loader.btf(None);
         let btf = Btf::from_sys_fs()
             .map_err(|source| BackendError::NoBtf { path: BTF_PATH, source: Box::new(source) })?;
-        let slots = scratch_slots();
         let mut programs = loader
             .btf(Some(&btf))
             .map_max_entries("ring", settings.ring_bytes)
@@ -72,7 +86,7 @@ impl Ebpf {
             .override_global("oc_config", &[settings.args_max, settings.env_max], true)
             .load(ocellus_ebpf::object())
             .map_err(|error| BackendError::Object { message: chain(&error) })?;
-        fill_slots(&mut programs, slots)?;
+        fill_slots(&mut programs, free_slots)?;
         let ring = take_map(&mut programs, "ring")?;
         let lost = take_map(&mut programs, "lost")?;
 

@@ -17,6 +17,7 @@ pub mod capability;
 pub mod container;
 pub mod counters;
 pub mod digest;
+pub mod doctor;
 pub mod enrich;
 pub mod entry;
 pub mod event;

@@ -3,8 +3,15 @@
 //! The machine looks a file up in the [`cache`]; on a miss it asks the [`pool`], whose threads
 //! [`open`] the file that the kernel saw and read it once for all digests ([`hasher`]).
 
+mod bucket;
 pub mod cache;
+<<<<<<< HEAD
 pub mod identity;
+=======
+pub mod hasher;
+pub mod open;
+pub mod pool;
+>>>>>>> enrich
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

@@ -1,0 +1,3 @@
+//! Rules: WebAssembly components that judge events.
+
+pub mod build;

@@ -109,9 +109,8 @@ impl Writer {
 
     fn put(&mut self, value: &impl Serialize) -> Result<(), RecordingError> {
         self.frame.clear();
-        rmp_serde::encode::write(&mut self.frame, value).map_err(|error| {
-            RecordingError::Write { source: io::Error::other(error) }
-        })?;
+        rmp_serde::encode::write(&mut self.frame, value)
+            .map_err(|error| RecordingError::Write { source: io::Error::other(error) })?;
         let bytes = self.frame.len() as u64 + 4;
         if self.full || self.written_bytes + bytes > self.max_bytes {
             self.full = true;
@@ -175,7 +174,8 @@ impl<R: Read> Reader<R> {
 
     /// Reads the next frame; false at the end.
     fn fill(&mut self) -> Result<bool, RecordingError> {
-        let damaged = |frame, detail: &str| RecordingError::Damaged { frame, detail: detail.into() };
+        let damaged =
+            |frame, detail: &str| RecordingError::Damaged { frame, detail: detail.into() };
         let mut length = [0; 4];
         match self.read_whole(&mut length)? {
             0 => return Ok(false),

@@ -34,11 +34,7 @@ pub struct Alert {
 /// Mark the event as an alert. `severity` is 0 to 100, what is above counts as 100; `message` is
 /// one line that says what happened.
 pub fn alert(severity: u8, message: impl Into<String>) -> Verdict {
-    Verdict::Alert(Alert {
-        severity: severity.min(100),
-        message: message.into(),
-        tags: Vec::new(),
-    })
+    Verdict::Alert(Alert { severity: severity.min(100), message: message.into(), tags: Vec::new() })
 }
 
 /// Add a tag to the event.

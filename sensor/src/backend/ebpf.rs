@@ -122,7 +122,7 @@ impl Ebpf {
     pub fn lost(&mut self) -> Result<LostCounts, BackendError> {
         let mut counts = LostCounts::default();
         for cause in LostCause::ALL {
-            for kind in Kind::ALL {
+            for kind in Kind::PROBED {
                 let index = (cause as usize * KIND_COUNT + kind as usize) as u32;
                 let per_cpu = self
                     .lost

@@ -108,7 +108,7 @@ impl LostCounts {
     /// Each cause and kind with its count, zeros included.
     pub fn iter(&self) -> impl Iterator<Item = (LostCause, Kind, u64)> + '_ {
         LostCause::ALL.into_iter().flat_map(move |cause| {
-            Kind::ALL.into_iter().map(move |kind| (cause, kind, self.get(cause, kind)))
+            Kind::PROBED.into_iter().map(move |kind| (cause, kind, self.get(cause, kind)))
         })
     }
 

@@ -5,13 +5,10 @@
 
 mod bucket;
 pub mod cache;
-<<<<<<< HEAD
-pub mod identity;
-=======
 pub mod hasher;
+pub mod identity;
 pub mod open;
 pub mod pool;
->>>>>>> enrich
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

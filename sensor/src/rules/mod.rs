@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Rules: WebAssembly components that say what to do with an event.
 //!
 //! A file becomes a rule in force in these steps: [`watch`] sees it, [`Loader`] compiles and checks
@@ -9,6 +8,7 @@
 //! wasmtime is named in this module and nowhere else.
 
 pub mod budget;
+pub mod build;
 mod cache;
 mod component;
 mod contract;
@@ -38,8 +38,3 @@ pub use metadata::{Permissions, RuleInfo};
 pub use set::{InstallError, RuleSet};
 pub use stats::{ComponentCounters, ComponentStats, RuleCounters, RuleStats};
 pub use trust::Untrusted;
-=======
-//! Rules: WebAssembly components that judge events.
-
-pub mod build;
->>>>>>> guests

@@ -1,1 +1,5 @@
+//! What the end-to-end tests share.
 
+#![forbid(unsafe_code)]
+
+pub mod guest;

@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod guest;
+pub mod history;
 pub mod workload;

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aggregate;
 pub mod backend;
 pub mod bytesize;
 pub mod capability;
@@ -14,4 +15,8 @@ pub mod container;
 pub mod digest;
 pub mod event;
 pub mod input;
+pub mod lineage;
+pub mod process;
+pub mod queue;
+pub mod raw;
 pub mod tty;

@@ -8,5 +8,10 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod cli;
+pub mod config;
+pub mod error_chain;
 pub mod event;
 pub mod input;
+pub mod logging;
+pub mod sink;

@@ -23,7 +23,10 @@ enum oc_kind {
 	OC_FORK = 1,		/* a new thread group; the record describes the child */
 	OC_EXEC = 2,		/* a thread group replaced its image */
 	OC_EXIT = 3,		/* the last thread of a group is gone */
-	OC_KIND_COUNT		/* must be last */
+	OC_KIND_COUNT,		/* must be last of what probes send */
+
+	/* Made by user space in the same form: a process that ran before the sensor did. */
+	OC_EXISTING = 64
 };
 
 /* Why a record was lost in the kernel; index of the counters in map "lost". */
@@ -34,10 +37,12 @@ enum oc_lost {
 };
 
 /* oc_head.flags */
-#define OC_F_KTHREAD	 (1u << 0)	/* PF_KTHREAD is set */
+#define OC_F_KTHREAD	 (1u << 0)	/* PF_KTHREAD is set (oc_task_start only: kernel
+					 * threads make no records, and exec clears it) */
 #define OC_F_THREAD_EXEC (1u << 1)	/* exec by a thread that was not the leader */
 #define OC_F_ARGS_FAULT	 (1u << 2)	/* part of argv could not be read */
 #define OC_F_ENV_FAULT	 (1u << 3)	/* part of the environment could not be read */
+#define OC_F_TICKS	 (1u << 4)	/* start times have clock-tick precision (from /proc) */
 
 struct oc_head {
 	oc_u32 size;		/* bytes of the whole record, spans included */
@@ -58,7 +63,8 @@ struct oc_task {
 	oc_u64 cap_bounding;
 	oc_u64 cap_ambient;
 	oc_u32 pid;		/* tgid */
-	oc_u32 tid;		/* the thread that ran the probe (fork: the child's) */
+	oc_u32 tid;		/* the thread that ran the probe (fork: the child's;
+				 * exec: its number before the exec) */
 	oc_u32 ppid;		/* real_parent->tgid */
 	oc_u32 pgid;
 	oc_u32 sid;
@@ -86,7 +92,8 @@ struct oc_task {
 
 /* oc_file.flags */
 #define OC_FILE_MEMFD	 (1u << 0)	/* lives in the kernel's internal shm mount */
-#define OC_FILE_DELETED	 (1u << 1)	/* no name left: nlink is 0 */
+#define OC_FILE_DELETED	 (1u << 1)	/* no name left: nlink is 0, or its name was
+					 * removed; a memfd never had one and counts */
 #define OC_FILE_UPPER	 (1u << 2)	/* in the upper layer of an overlay */
 #define OC_FILE_OVERLAY	 (1u << 3)	/* on an overlay */
 
@@ -120,7 +127,9 @@ enum oc_span_id {
 struct oc_span {
 	oc_u32 len;		/* bytes in this record */
 	oc_u32 full;		/* bytes that there were; more than len: truncated.
-				 * A path that lost leading components has full = len + 1. */
+				 * A path that lost leading components has full = len + 1
+				 * and does not start with '/'. So does the exe of a memfd,
+				 * "memfd:NAME", but with full = len. */
 };
 
 struct oc_record {
@@ -139,6 +148,18 @@ _Static_assert(sizeof(struct oc_head) == 24, "oc_head");
 _Static_assert(sizeof(struct oc_task) == 168, "oc_task");
 _Static_assert(sizeof(struct oc_file) == 64, "oc_file");
 _Static_assert(sizeof(struct oc_record) == 320, "oc_record");
+
+/* What the task iterator writes for each thread group leader. */
+struct oc_task_start {
+	oc_u64 start_ns;	/* as in struct oc_task */
+	oc_u64 parent_start_ns;
+	oc_u32 pid;
+	oc_u32 ppid;
+	oc_u32 flags;		/* OC_F_KTHREAD */
+	oc_u32 pad;
+};
+
+_Static_assert(sizeof(struct oc_task_start) == 32, "oc_task_start");
 
 /* What the loader sets before the object is loaded (.rodata). */
 struct oc_config {

@@ -219,7 +219,15 @@ static void add(hit hit) {
         hits[answer.size++] = hit;
 }
 
+/* A command line may have megabytes; a longer answer is a fault of the rule. */
+#define MESSAGE_BYTES 1024
+
 void ocellus_alert(uint32_t rule, uint8_t severity, ocellus_text message) {
+    if (message.size > MESSAGE_BYTES) {
+        message.size = MESSAGE_BYTES;
+        while (message.size > 0 && (message.data[message.size] & 0xC0) == 0x80)
+            message.size--; /* not within a character */
+    }
     add((hit){
         .rule = rule,
         .verdict = VERDICT_ALERT,

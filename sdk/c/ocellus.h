@@ -140,7 +140,8 @@ ocellus_texts ocellus_get_texts(ocellus_field field);
 bool ocellus_test(ocellus_field field, ocellus_match how, ocellus_set set);
 
 /* Verdicts. `rule` is the position in ocellus_rule.rules; severity is 0 to
- * 100. At most OCELLUS_HITS for an event, further ones are left out. */
+ * 100. A message is cut at 1,024 bytes. At most OCELLUS_HITS for an event,
+ * further ones are left out. */
 void ocellus_alert(uint32_t rule, uint8_t severity, ocellus_text message);
 void ocellus_tag(uint32_t rule, ocellus_text tag);
 void ocellus_drop(uint32_t rule);

@@ -103,7 +103,7 @@ fn advise(report: &Report) -> Vec<String> {
     let mut advice = Vec::new();
     let missing = report.privileges.missing_for_ebpf();
     if !missing.is_empty() {
-        advice.push(format!("run as root, or with {}", missing.join(" and ")));
+        advice.push(format!("run as root, or with {}", report.privileges.listed(&missing)));
     }
     if report.btf.is_none() {
         advice.push(format!(
@@ -116,7 +116,10 @@ fn advise(report: &Report) -> Vec<String> {
     }
     let files = report.privileges.missing_for_files();
     if missing.is_empty() && !files.is_empty() {
-        advice.push(format!("add {} to read executables of other users", files.join(" and ")));
+        advice.push(format!(
+            "add {} to read executables of other users",
+            report.privileges.listed(&files)
+        ));
     }
     if report.memory_limit.charged && report.memory_limit.hard_bytes.is_some() {
         advice.push(

@@ -43,6 +43,20 @@ pub struct Ebpf {
     probes: Vec<ProbeStatus>,
 }
 
+/// What only tests choose.
+struct Variant {
+    slots: u32,
+    free_slots: u32,
+    only_raw: bool,
+}
+
+impl Default for Variant {
+    fn default() -> Self {
+        let slots = scratch_slots();
+        Variant { slots, free_slots: slots, only_raw: false }
+    }
+}
+
 impl std::fmt::Debug for Ebpf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ebpf").field("probes", &self.probes).finish_non_exhaustive()
@@ -55,21 +69,22 @@ impl Ebpf {
     /// A probe that the kernel refuses is skipped and says so in [`Ebpf::probes`]; it is an error
     /// only when none of fork, exec and exit attaches.
     pub fn open(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
-        let slots = scratch_slots();
-        Ebpf::open_with(settings, slots, slots)
+        Ebpf::open_with(settings, &Variant::default())
     }
 
     /// For tests: no scratch slot is ever free, so that each fork and exec is counted as lost.
     #[doc(hidden)]
     pub fn open_starved(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
-        Ebpf::open_with(settings, 1, 0)
+        Ebpf::open_with(settings, &Variant { free_slots: 0, ..Variant::default() })
     }
 
-    fn open_with(
-        settings: &CaptureSettings,
-        slots: u32,
-        free_slots: u32,
-    ) -> Result<Ebpf, BackendError> {
+    /// For tests: as on a kernel that refuses tp_btf.
+    #[doc(hidden)]
+    pub fn open_raw(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
+        Ebpf::open_with(settings, &Variant { only_raw: true, ..Variant::default() })
+    }
+
+    fn open_with(settings: &CaptureSettings, variant: &Variant) -> Result<Ebpf, BackendError> {
         settings.check()?;
         check_permitted()?;
         raise_memory_limit();
@@ -81,16 +96,16 @@ impl Ebpf {
         let mut programs = loader
             .btf(Some(&btf))
             .map_max_entries("ring", settings.ring_bytes)
-            .map_max_entries("scratch", slots)
-            .map_max_entries("free_slots", slots)
+            .map_max_entries("scratch", variant.slots)
+            .map_max_entries("free_slots", variant.slots)
             .override_global("oc_config", &[settings.args_max, settings.env_max], true)
             .load(ocellus_ebpf::object())
             .map_err(|error| BackendError::Object { message: chain(&error) })?;
-        fill_slots(&mut programs, free_slots)?;
+        fill_slots(&mut programs, variant.free_slots)?;
         let ring = take_map(&mut programs, "ring")?;
         let lost = take_map(&mut programs, "lost")?;
 
-        let mut probes = attach_probes(&mut programs, &btf);
+        let mut probes = attach_probes(&mut programs, &btf, variant.only_raw);
         if !probes.iter().any(ProbeStatus::attached) {
             let reasons: Vec<String> = probes.iter().map(ProbeStatus::to_string).collect();
             return Err(BackendError::NoProbe { reasons: reasons.join("; ") });
@@ -169,9 +184,10 @@ impl AsRawFd for Ebpf {
 
 /// Refuses with clear words what the kernel would refuse with EPERM.
 fn check_permitted() -> Result<(), BackendError> {
-    let missing = Privileges::read().missing_for_ebpf();
+    let privileges = Privileges::read();
+    let missing = privileges.missing_for_ebpf();
     if !missing.is_empty() {
-        return Err(BackendError::NotPermitted { missing: missing.join(", ") });
+        return Err(BackendError::NotPermitted { missing: privileges.listed(&missing) });
     }
     if Lockdown::read() == Lockdown::Confidentiality {
         return Err(BackendError::LockedDown);
@@ -217,26 +233,29 @@ fn no_map(name: &str) -> BackendError {
 }
 
 /// Attaches each probe as tp_btf, or as raw_tp where the kernel refuses that.
-fn attach_probes(programs: &mut aya::Ebpf, btf: &Btf) -> Vec<ProbeStatus> {
-    PROBES
-        .iter()
-        .map(|(name, program, tracepoint)| {
-            let refused = match attach_btf(programs, &format!("{program}_btf"), tracepoint, btf) {
-                Ok(()) => return attached(name, format!("tp_btf/{tracepoint}")),
-                Err(error) => reason(&error),
-            };
-            match attach_raw(programs, &format!("{program}_raw"), tracepoint) {
-                Ok(()) => attached(name, format!("raw_tp/{tracepoint}")),
-                Err(error) => ProbeStatus {
-                    name,
-                    attach: format!("tp_btf/{tracepoint}"),
-                    outcome: ProbeOutcome::Skipped {
-                        reason: format!("tp_btf: {refused}; raw_tp: {}", reason(&error)),
-                    },
-                },
+fn attach_probes(programs: &mut aya::Ebpf, btf: &Btf, only_raw: bool) -> Vec<ProbeStatus> {
+    let mut probes = Vec::new();
+    for (name, program, tracepoint) in PROBES {
+        let mut reasons = Vec::new();
+        if !only_raw {
+            match attach_btf(programs, &format!("{program}_btf"), tracepoint, btf) {
+                Ok(()) => {
+                    probes.push(attached(name, format!("tp_btf/{tracepoint}")));
+                    continue;
+                }
+                Err(error) => reasons.push(format!("tp_btf: {}", reason(&error))),
             }
-        })
-        .collect()
+        }
+        match attach_raw(programs, &format!("{program}_raw"), tracepoint) {
+            Ok(()) => probes.push(attached(name, format!("raw_tp/{tracepoint}"))),
+            Err(error) => {
+                reasons.push(format!("raw_tp: {}", reason(&error)));
+                let outcome = ProbeOutcome::Skipped { reason: reasons.join("; ") };
+                probes.push(ProbeStatus { name, attach: format!("tp_btf/{tracepoint}"), outcome });
+            }
+        }
+    }
+    probes
 }
 
 fn attached(name: &'static str, attach: String) -> ProbeStatus {

@@ -137,8 +137,8 @@ pub enum BackendError {
     #[error("{name} of {bytes} bytes: it may be {ARGS_BYTES_MAX} at most")]
     CaptureSize { name: &'static str, bytes: u32 },
     #[error(
-        "eBPF needs the capabilities {missing}: run as root, or give them to the program, for \
-         example with AmbientCapabilities= in its systemd unit"
+        "eBPF needs {missing}: run as root, or give the capabilities to the program, for example \
+         with AmbientCapabilities= in its systemd unit"
     )]
     NotPermitted { missing: String },
     #[error(

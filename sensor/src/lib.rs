@@ -40,7 +40,6 @@ pub mod rules;
 pub mod run;
 pub mod sink;
 pub mod snapshot;
-pub mod snapshot_tests;
 pub mod tty;
 pub mod users;
 pub mod verdict;

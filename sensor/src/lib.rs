@@ -36,6 +36,7 @@ pub mod ps;
 pub mod queue;
 pub mod raw;
 pub mod recording;
+pub mod replay;
 pub mod rules;
 pub mod run;
 pub mod sink;

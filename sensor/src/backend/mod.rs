@@ -155,6 +155,8 @@ pub enum BackendError {
          with lockdown=integrity or none"
     )]
     LockedDown,
+    #[error("this version has no kprobe backend: use `--backend ebpf`, or `auto`")]
+    NoKprobe,
     #[error("the kernel refused the probes' maps and data: {message}")]
     Object { message: String },
     #[error("no probe could be attached: {reasons}")]

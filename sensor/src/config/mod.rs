@@ -12,6 +12,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::actions::Actions;
+use crate::aggregate::Policy;
+use crate::digest::Algorithm;
 use crate::sink::{Format, SinkSettings, Target, WhenFull};
 
 pub use load::{ConfigError, nearest};
@@ -74,18 +77,6 @@ pub struct Aggregate {
     pub policy: Policy,
 }
 
-/// Whether raw events merge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// What one process does within the hold time is one event: fork, exec and exit of a short
-    /// command.
-    #[default]
-    Merge,
-    /// Each raw event is an event.
-    Separate,
-}
-
 /// The process table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -115,17 +106,6 @@ pub struct Hash {
     pub cache_entries: u32,
 }
 
-/// A hash of ECS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Algorithm {
-    Md5,
-    Sha1,
-    Sha256,
-    Sha384,
-    Sha512,
-}
-
 /// What the sensor says about the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -140,17 +120,6 @@ pub struct Host {
 #[serde(deny_unknown_fields, default)]
 pub struct Ecs {
     pub actions: Actions,
-}
-
-/// Vocabulary of `event.action` and `event.type`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Actions {
-    /// `process_started`, `process_ran` and so on, as auditbeat's system module has them.
-    #[default]
-    Auditbeat,
-    /// `fork`, `exec`, `end`, as public detection rules test them.
-    Endpoint,
 }
 
 /// The rules.

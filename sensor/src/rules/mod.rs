@@ -7,7 +7,6 @@
 //!
 //! wasmtime is named in this module and nowhere else.
 
-pub mod build;
 pub mod budget;
 pub mod build;
 mod cache;

@@ -63,6 +63,8 @@ pub struct Process {
     /// As the kernel last told.
     pub task: Task,
     pub comm: Arc<str>,
+    /// `comm` has bytes that are not UTF-8.
+    pub comm_escaped: bool,
     /// Shared with the parent until the first exec.
     pub image: Option<Arc<Image>>,
     /// The image before the last exec.
@@ -329,6 +331,7 @@ impl Process {
             entity_id,
             task: raw.task,
             comm: raw.comm.clone(),
+            comm_escaped: raw.comm_escaped,
             image: None,
             previous: None,
             command_line: None,
@@ -384,6 +387,7 @@ impl Process {
         self.task = Task { start_ns: self.id.start_ns, ..raw.task };
         if *self.comm != *raw.comm {
             self.comm = raw.comm.clone();
+            self.comm_escaped = raw.comm_escaped;
             self.as_ancestor = None;
         }
         if raw.cwd.is_some() {

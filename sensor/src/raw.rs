@@ -81,6 +81,8 @@ pub struct RawEvent {
     pub flags: u32,
     pub task: Task,
     pub comm: Arc<str>,
+    /// `comm` has bytes that are not UTF-8.
+    pub comm_escaped: bool,
     pub cwd: Option<Marked<Arc<str>>>,
     pub cgroup: Option<Marked<Arc<str>>>,
     /// Of exec and existing.
@@ -112,13 +114,15 @@ impl Decoder {
     pub fn decode(&mut self, bytes: &[u8]) -> Result<Box<RawEvent>, ParseError> {
         let parsed = Record::parse(bytes)?;
         let record = &parsed.record;
+        let (comm, comm_escaped) = self.text(until_nul(&record.task.comm));
         let has_image = matches!(parsed.kind, Kind::Exec | Kind::Existing);
         Ok(Box::new(RawEvent {
             kind: parsed.kind,
             time_ns: record.head.time_ns,
             flags: record.head.flags,
             task: record.task,
-            comm: self.text(until_nul(&record.task.comm)).0,
+            comm,
+            comm_escaped,
             cwd: self.path(&parsed, SpanId::Cwd),
             cgroup: self.path(&parsed, SpanId::Cgroup),
             image: has_image.then(|| Arc::new(self.image(&parsed))),

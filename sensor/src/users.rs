@@ -85,7 +85,11 @@ impl Users {
 
 impl Named {
     fn new(id: u32, name: Option<&String>) -> Named {
-        Named { id: id.to_string().into(), name: name.map(|name| name.as_str().into()), settled: true }
+        Named {
+            id: id.to_string().into(),
+            name: name.map(|name| name.as_str().into()),
+            settled: true,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod cache;
 mod file;
 pub mod hasher;
+pub mod identity;
 pub mod open;
 mod pace;
 pub mod pool;

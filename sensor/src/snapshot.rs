@@ -16,7 +16,7 @@ use ocellus_ebpf::abi::{self, Kind, Record, SPAN_COUNT, SpanId, Task, TaskStart}
 use rustc_hash::FxHashMap;
 
 use crate::host::boottime_ns;
-use crate::snapshot::dir::{Link, List, ProcDir};
+use crate::snapshot::dir::{Link, List, ProcDir, USUAL_BYTES};
 use crate::snapshot::text::Stat;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
@@ -80,7 +80,7 @@ impl Snapshot {
             settings,
             ns_per_tick: NS_PER_SECOND / ticks.unwrap_or(100),
             memfd_device: image::memfd_device(),
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(USUAL_BYTES),
             stats: SnapshotStats::default(),
         }
     }
@@ -122,6 +122,15 @@ impl Snapshot {
             return None;
         };
         Some(Place { pid, ppid, start_ticks })
+    }
+
+    /// Start of a process that is a parent; none when it is gone.
+    fn start_ticks(&mut self, pid: u32) -> Option<u64> {
+        if pid == 0 {
+            return None;
+        }
+        ProcDir::open(pid).ok()?.read("stat", &mut self.buffer).ok()?;
+        text::stat(&self.buffer).map(|stat| stat.start_ticks)
     }
 
     fn read_or_count<T>(&mut self, read: io::Result<T>) -> Option<T> {
@@ -171,7 +180,8 @@ impl Snapshot {
             return None;
         }
         // A leader that has ended has no memory and no files; its threads share what it had.
-        let living = if is_zombie { dir.live_thread(pid)? } else { dir };
+        let living = if is_zombie { dir.live_thread(pid) } else { Some(dir) };
+        let living = self.read_or_count(living.ok_or_else(|| Errno::ESRCH.into()))?;
         set_namespaces(&mut record.task, &living);
         let cgroup = match living.read("cgroup", &mut self.buffer) {
             Ok(()) => text::cgroup(&self.buffer).unwrap_or_default().to_vec(),
@@ -199,9 +209,7 @@ impl Snapshot {
         let own_ns = exact(starts.0.get(&pid).map(|start| start.start_ns), start_ticks);
         record.task.start_ns = own_ns.unwrap_or(start_ticks * ns_per_tick);
 
-        let parent_ticks = ticks.get(&ppid).copied();
-        let parent_ticks = parent_ticks
-            .or_else(|| (ppid != 0).then(|| self.place(ppid))?.map(|place| place.start_ticks));
+        let parent_ticks = ticks.get(&ppid).copied().or_else(|| self.start_ticks(ppid));
         // A parent is older than its child, adopted ones too. Another has its number by now.
         let parent_ticks = parent_ticks.filter(|parent_ticks| *parent_ticks <= start_ticks);
         let parent_ns = parent_ticks.and_then(|parent_ticks| {
@@ -219,8 +227,9 @@ impl Snapshot {
         let (mut exe, mut cwd) = (Link::default(), Link::default());
         let (mut args, mut env) = (List::default(), List::default());
         if record.head.flags & abi::F_KTHREAD == 0 {
-            (exe, record.file) = image::executable(dir, self.memfd_device);
-            cwd = image::working_directory(dir);
+            let root = dir.link("root").bytes;
+            (exe, record.file) = image::executable(dir, &root, self.memfd_device);
+            cwd = image::working_directory(dir, &root);
             args = dir.list("cmdline", self.settings.args_max);
             if self.settings.env_max > 0 {
                 env = dir.list("environ", self.settings.env_max);

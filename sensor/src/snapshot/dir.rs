@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
-use nix::sys::stat::{FileStat, Mode, fstatat};
+use nix::sys::stat::{Mode, fstatat};
 
 use crate::snapshot::text;
 
@@ -19,6 +19,9 @@ const COUNTED_MAX: usize = 8 << 20;
 /// Most that is read of another file, in bytes. They have a few thousand; cgroup has a line for
 /// each hierarchy, with a path of up to 4,096.
 const FILE_MAX: usize = 256 << 10;
+
+/// Room for a whole stat or status, so that one read gets it.
+pub const USUAL_BYTES: usize = 4 << 10;
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 16 << 10;
@@ -97,18 +100,16 @@ impl ProcDir {
     }
 
     /// The file that a link leads to, not opened but held.
-    pub fn hold(&self, name: &str) -> Result<OwnedFd, Errno> {
-        openat(&self.0, name, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+    pub fn hold(&self, name: &str) -> Result<File, Errno> {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        openat(&self.0, name, flags, Mode::empty()).map(File::from)
     }
 
-    /// The file at `path` in the root directory of the process.
-    pub fn stat_in_root(&self, path: &[u8]) -> Result<FileStat, Errno> {
+    /// Device and inode number of what is at `path` in the root directory of the process.
+    pub fn identity_in_root(&self, path: &[u8]) -> Result<(u64, u64), Errno> {
         let path = [b"root", path].concat();
-        fstatat(&self.0, path.as_slice(), AtFlags::AT_SYMLINK_NOFOLLOW)
-    }
-
-    pub fn stat(&self, name: &str) -> Result<FileStat, Errno> {
-        fstatat(&self.0, name, AtFlags::empty())
+        let stat = fstatat(&self.0, path.as_slice(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        Ok((stat.st_dev, stat.st_ino))
     }
 }
 
@@ -164,6 +165,21 @@ mod tests {
     fn an_endless_list_is_given_up() {
         let list = keep_and_count(io::repeat(0), 4);
         assert_eq!((list.bytes.len(), list.full_bytes as usize), (4, COUNTED_MAX));
+    }
+
+    #[test]
+    fn a_thread_that_runs_is_found() {
+        let (send, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || wait.recv().is_err());
+        let pid = std::process::id();
+        let dir = ProcDir::open(pid).expect("we live");
+        let other = dir.live_thread(pid).expect("the thread waits");
+        assert_eq!(other.link("exe"), dir.link("exe"));
+        let mut buffer = Vec::new();
+        other.read("stat", &mut buffer).expect("the thread waits");
+        assert!(!buffer.starts_with(format!("{pid} ").as_bytes()));
+        drop(send);
+        assert!(thread.join().expect("it does not panic"));
     }
 
     #[test]

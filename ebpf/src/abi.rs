@@ -235,6 +235,16 @@ mirror! {
     }
 }
 
+mirror! {
+    /// What the loader sets before the object is loaded: variable `oc_config`.
+    pub struct Config = "oc_config", 8 bytes {
+        /// Bytes of argv copied at most.
+        pub args_max: u32,
+        /// Bytes of the environment copied at most; 0: none.
+        pub env_max: u32,
+    }
+}
+
 impl TaskStart {
     /// Every whole entry of what was read from the iterator.
     pub fn parse_all(bytes: &[u8]) -> impl Iterator<Item = TaskStart> {

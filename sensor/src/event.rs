@@ -96,6 +96,11 @@ impl Texts {
         self.0.ends.is_empty()
     }
 
+    /// Length of all texts together.
+    pub fn bytes(&self) -> usize {
+        self.0.text.len()
+    }
+
     pub fn get(&self, index: usize) -> Option<&str> {
         let end = *self.0.ends.get(index)? as usize;
         let start = if index == 0 { 0 } else { self.0.ends[index - 1] as usize };

@@ -9,8 +9,38 @@
 // before back to wasmtime, which has no safe way to take it.
 #![deny(unsafe_code)]
 
+pub mod actions;
+pub mod aggregate;
 pub mod backend;
+pub mod bytesize;
+pub mod capability;
+pub mod cli;
+pub mod config;
+pub mod container;
+pub mod counters;
+pub mod digest;
+pub mod doctor;
+pub mod enrich;
+pub mod entry;
+pub mod error_chain;
 pub mod event;
+pub mod host;
 pub mod input;
+pub mod leaders;
+pub mod lineage;
+pub mod logging;
+pub mod machine;
+pub mod names;
+pub mod process;
+pub mod ps;
+pub mod queue;
+pub mod raw;
+pub mod recording;
 pub mod rules;
+pub mod run;
+pub mod sink;
+pub mod snapshot;
+pub mod snapshot_tests;
+pub mod tty;
+pub mod users;
 pub mod verdict;

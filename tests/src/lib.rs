@@ -1,1 +1,7 @@
+//! What the end-to-end tests, the simulation and the benchmarks share.
 
+#![forbid(unsafe_code)]
+
+pub mod guest;
+pub mod history;
+pub mod workload;

@@ -165,7 +165,11 @@ impl Parser<'_> {
 
     fn end_of_line(&mut self) -> Result<(), ConfigError> {
         self.skip(false);
-        if self.rest.is_empty() { Ok(()) } else { self.expect('\n', "expected the end of the line") }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            self.expect('\n', "expected the end of the line")
+        }
     }
 
     /// The next key and its `=`. None at the end.

@@ -89,11 +89,7 @@ fn lower_info(info: RuleInfo) -> types::RuleInfo {
         version: info.version,
         attack: info.attack,
         false_positives: info.false_positives,
-        permissions: if info.drops {
-            permissions | types::Permissions::DROP
-        } else {
-            permissions
-        },
+        permissions: if info.drops { permissions | types::Permissions::DROP } else { permissions },
     }
 }
 

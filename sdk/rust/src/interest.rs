@@ -116,10 +116,9 @@ impl Interest {
 impl Test {
     fn passes(&self, event: &Event, field: Field) -> bool {
         match self {
-            Test::Text(how, texts) => event
-                .texts(field)
-                .iter()
-                .any(|own| texts.iter().any(|text| how.compare(own, text))),
+            Test::Text(how, texts) => {
+                event.texts(field).iter().any(|own| texts.iter().any(|text| how.compare(own, text)))
+            }
             Test::Range(range) => event.number(field).is_some_and(|number| range.contains(&number)),
             Test::Present => event.number(field).is_some() || !event.texts(field).is_empty(),
         }

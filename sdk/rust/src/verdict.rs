@@ -38,6 +38,9 @@ const MESSAGE_BYTES: usize = 1024;
 /// Mark the event as an alert. `severity` is 0 to 100, what is above counts as 100; `message` is
 /// one line that says what happened, and is cut at 1,024 bytes.
 pub fn alert(severity: u8, message: impl Into<String>) -> Verdict {
+<<<<<<< HEAD
+    Verdict::Alert(Alert { severity: severity.min(100), message: message.into(), tags: Vec::new() })
+=======
     let mut message: String = message.into();
     if message.len() > MESSAGE_BYTES {
         let end = (0..=MESSAGE_BYTES - '…'.len_utf8()).rev().find(|at| message.is_char_boundary(*at));
@@ -45,6 +48,7 @@ pub fn alert(severity: u8, message: impl Into<String>) -> Verdict {
         message.push('…');
     }
     Verdict::Alert(Alert { severity: severity.min(100), message, tags: Vec::new() })
+>>>>>>> guests
 }
 
 /// Add a tag to the event.

@@ -78,9 +78,11 @@ impl Language {
 /// The file appears whole or not at all, so `out` may lie in a folder that a sensor watches.
 /// The compiler's messages go to stderr.
 pub fn build(project: &Path, out: &Path) -> Result<PathBuf, BuildError> {
-    let project = project
-        .canonicalize()
-        .map_err(|source| BuildError::Io { action: "read", path: project.to_owned(), source })?;
+    let project = project.canonicalize().map_err(|source| BuildError::Io {
+        action: "read",
+        path: project.to_owned(),
+        source,
+    })?;
     let component = match Language::detect(&project) {
         None => return Err(BuildError::NotARule(project)),
         Some(Language::Rust) => wrap(&rust::core_module(&project)?)?,
@@ -90,11 +92,8 @@ pub fn build(project: &Path, out: &Path) -> Result<PathBuf, BuildError> {
     };
     check_exports(&component)?;
     let name = project.file_name().unwrap_or("rule".as_ref());
-    let out = if out.is_dir() {
-        out.join(name).with_added_extension("wasm")
-    } else {
-        out.to_owned()
-    };
+    let out =
+        if out.is_dir() { out.join(name).with_added_extension("wasm") } else { out.to_owned() };
     write_whole(&out, &component)?;
     Ok(out)
 }
@@ -111,8 +110,14 @@ fn embed_contract(mut module: Vec<u8>) -> Result<Vec<u8>, BuildError> {
     let world = resolve
         .select_world(&[package], Some(WORLD))
         .map_err(|error| BuildError::Encode(error.into()))?;
-    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
-        .map_err(|error| BuildError::Encode(error.into()))?;
+    wit_component::embed_component_metadata(
+        &mut module,
+        &resolve,
+        world,
+        StringEncoding::UTF8,
+        false,
+    )
+    .map_err(|error| BuildError::Encode(error.into()))?;
     Ok(module)
 }
 
@@ -144,10 +149,16 @@ fn check_exports(component: &[u8]) -> Result<(), BuildError> {
 /// Write beside the file, then rename.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     let part = path.with_added_extension("part");
-    std::fs::write(&part, bytes)
-        .map_err(|source| BuildError::Io { action: "write", path: part.clone(), source })?;
-    std::fs::rename(&part, path)
-        .map_err(|source| BuildError::Io { action: "write", path: path.to_owned(), source })
+    std::fs::write(&part, bytes).map_err(|source| BuildError::Io {
+        action: "write",
+        path: part.clone(),
+        source,
+    })?;
+    std::fs::rename(&part, path).map_err(|source| BuildError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -266,7 +266,8 @@ mod tests {
     }
 
     fn event() -> Event {
-        let mut event = Event { kinds: Kinds::PROCESS_EXEC, ..Event::default() };
+        let mut event = Event::default();
+        event.kinds = Kinds::PROCESS_EXEC;
         event.set_text(Field::PROCESS_NAME, "bash");
         event.set_static(Field::EVENT_KIND, "event");
         event.set_flag(Field::PROCESS_INTERACTIVE, true);

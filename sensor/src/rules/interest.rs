@@ -173,7 +173,8 @@ mod tests {
     }
 
     fn shell() -> Event {
-        let mut event = Event { kinds: Kinds::PROCESS_EXEC, ..Event::default() };
+        let mut event = Event::default();
+        event.kinds = Kinds::PROCESS_EXEC;
         event.set_text(Field::PROCESS_NAME, "bash");
         event.set_number(Field::PROCESS_PID, 7u64);
         event.set_flag(Field::PROCESS_INTERACTIVE, true);

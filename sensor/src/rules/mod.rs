@@ -9,6 +9,7 @@
 
 pub mod build;
 pub mod budget;
+pub mod build;
 mod cache;
 mod component;
 mod contract;

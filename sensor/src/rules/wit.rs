@@ -6,8 +6,8 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
 });
 
-pub use ocellus::rule::event;
-pub use ocellus::rule::types::{
+pub use self::ocellus::rule::event;
+pub use self::ocellus::rule::types::{
     Alert, Interest, Level, Permissions, RuleInfo, Term, Test, Verdict,
 };
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::tools::{self, Scratch};
 use super::BuildError;
+use super::tools::{self, Scratch};
 
 /// The C SDK, so that users need no checkout: file name and text.
 const SDK: [(&str, &str); 2] = [

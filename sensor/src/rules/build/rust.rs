@@ -144,10 +144,7 @@ impl Toolchain {
             let text = |key: &str| package[key].as_str().unwrap_or_default();
             if let Some(folder) = Path::new(text("manifest_path")).parent() {
                 let (name, version) = (text("name"), text("version"));
-                flags.push(format!(
-                    "--remap-path-prefix={}=/{name}-{version}",
-                    folder.display()
-                ));
+                flags.push(format!("--remap-path-prefix={}=/{name}-{version}", folder.display()));
             }
         }
         Ok(flags.join("\u{1f}").into())

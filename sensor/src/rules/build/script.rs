@@ -48,8 +48,11 @@ fn project_tool(project: &Path, own: &str, name: &str) -> Option<PathBuf> {
 fn scratch_with_contract() -> Result<Scratch, BuildError> {
     let scratch = Scratch::new()?;
     let folder = scratch.path().join("wit");
-    std::fs::create_dir(&folder)
-        .map_err(|source| BuildError::Io { action: "make", path: folder, source })?;
+    std::fs::create_dir(&folder).map_err(|source| BuildError::Io {
+        action: "make",
+        path: folder,
+        source,
+    })?;
     for (name, text) in WIT {
         scratch.write(&format!("wit/{name}"), text)?;
     }

@@ -1,0 +1,305 @@
+//! What an operator can set: a TOML file, over it the command line's flags.
+//!
+//! Every key has a default, so that an empty file is a whole configuration. The file with all of
+//! them, explained, is `examples/ocellus.toml`.
+
+mod check;
+mod load;
+mod size;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sink::{Format, SinkSettings, Target, WhenFull};
+
+pub use load::{ConfigError, nearest};
+pub use size::Size;
+
+/// Where `ocellus run` looks for a configuration when none is named.
+pub const DEFAULT_PATH: &str = "/etc/ocellus/ocellus.toml";
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub capture: Capture,
+    pub aggregate: Aggregate,
+    pub process: Process,
+    pub hash: Hash,
+    pub host: Host,
+    pub ecs: Ecs,
+    pub rules: Rules,
+    pub output: Output,
+    pub log: Log,
+}
+
+/// How raw events are taken from the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capture {
+    pub backend: Backend,
+    /// Size of the ring between kernel and sensor.
+    pub ring_bytes: Size,
+    /// Bytes of a process's arguments that are taken; what is longer is cut and marked.
+    pub args_max: Size,
+    /// Bytes of its environment; none leaves the environment alone, as it often holds secrets.
+    #[serde(with = "size::or_off")]
+    pub env: Option<Size>,
+    /// Report the processes that run when the sensor starts.
+    pub snapshot: bool,
+}
+
+/// Where raw events come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// eBPF, or kernel probes where the kernel refuses it.
+    #[default]
+    Auto,
+    /// eBPF, or nothing.
+    Ebpf,
+    /// Kernel probes through tracefs, without BPF.
+    Kprobe,
+}
+
+/// How raw events of one process become one event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Aggregate {
+    /// How long a raw event waits for those that merge with it, and for those that the kernel hands
+    /// over late.
+    pub hold_ms: u64,
+    pub policy: Policy,
+}
+
+/// Whether raw events merge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// What one process does within the hold time is one event: fork, exec and exit of a short
+    /// command.
+    #[default]
+    Merge,
+    /// Each raw event is an event.
+    Separate,
+}
+
+/// The process table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Process {
+    /// Processes that the table holds; beyond that, the ones that exited first are forgotten early.
+    pub max: u32,
+    /// How long an exited process stays known to its children.
+    pub grace_ms: u64,
+    /// Generations in `ocellus.ancestors.*`.
+    pub ancestors: u32,
+}
+
+/// Hashes of executables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hash {
+    /// Which; none switches hashing off.
+    pub algorithms: Vec<Algorithm>,
+    /// Larger files are not hashed.
+    pub max_file_size: Size,
+    /// Bytes read each second at most, by all threads; 0 is as fast as it goes.
+    pub rate: Size,
+    pub threads: u32,
+    /// How long an event waits for its hash.
+    pub wait_ms: u64,
+    /// Files whose hashes are remembered.
+    pub cache_entries: u32,
+}
+
+/// A hash of ECS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    Md5,
+    Sha1,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// What the sensor says about the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Host {
+    /// `host.name`, in place of the host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// How events are put into words of ECS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ecs {
+    pub actions: Actions,
+}
+
+/// Vocabulary of `event.action` and `event.type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Actions {
+    /// `process_started`, `process_ran` and so on, as auditbeat's system module has them.
+    #[default]
+    Auditbeat,
+    /// `fork`, `exec`, `end`, as public detection rules test them.
+    Endpoint,
+}
+
+/// The rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// Directory of components; without one, events are delivered as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// Directory for compiled code. It must belong to the sensor's user, and nobody else may write
+    /// to it.
+    pub cache_dir: PathBuf,
+    /// Time for one call of a rule.
+    pub time_ms: u64,
+    /// Memory of one component.
+    pub memory: Size,
+    /// What differs for one component, by the name of its file without `.wasm`.
+    pub component: BTreeMap<String, Component>,
+}
+
+/// What an operator sets for one component.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Component {
+    pub mode: Mode,
+    /// What its verdicts may do; not given, all that it asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<Permission>>,
+    /// Handed to the rule's `configure` as TOML.
+    #[serde(skip_serializing_if = "toml::Table::is_empty")]
+    pub config: toml::Table,
+}
+
+/// Whether a component judges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Active,
+    /// It sees events, and its verdicts are counted, but change nothing.
+    Shadow,
+    Off,
+}
+
+/// What a verdict may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permission {
+    Tag,
+    Alert,
+    Drop,
+}
+
+/// Where events go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Output {
+    pub format: Format,
+    /// Not given: standard output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+}
+
+impl Output {
+    pub fn sink_settings(&self, when_full: WhenFull) -> SinkSettings {
+        let target = self.file.clone().map_or(Target::Stdout, Target::File);
+        SinkSettings { format: self.format, target, when_full }
+    }
+}
+
+/// The sensor's own log, on standard error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub level: Level,
+}
+
+/// Which log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Unintended loss, or the sensor stops.
+    Error,
+    /// Something is degraded.
+    Warn,
+    /// Life cycle.
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Level {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        }
+    }
+}
+
+impl Default for Capture {
+    fn default() -> Capture {
+        Capture {
+            backend: Backend::default(),
+            ring_bytes: Size::mib(16),
+            args_max: Size::kib(32),
+            env: None,
+            snapshot: true,
+        }
+    }
+}
+
+impl Default for Aggregate {
+    fn default() -> Aggregate {
+        Aggregate { hold_ms: 100, policy: Policy::default() }
+    }
+}
+
+impl Default for Process {
+    fn default() -> Process {
+        Process { max: 65_536, grace_ms: 10_000, ancestors: 8 }
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Hash {
+        Hash {
+            algorithms: vec![Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256],
+            max_file_size: Size::mib(100),
+            rate: Size::mib(200),
+            threads: 2,
+            wait_ms: 500,
+            cache_entries: 4096,
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            dir: None,
+            cache_dir: PathBuf::from("/var/cache/ocellus"),
+            time_ms: 10,
+            memory: Size::mib(16),
+            component: BTreeMap::new(),
+        }
+    }
+}

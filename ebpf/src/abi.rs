@@ -23,19 +23,24 @@ pub enum Kind {
     Exec = 2,
     /// The last thread of a group is gone.
     Exit = 3,
+    /// A process that ran before the sensor did. Made by user space from /proc, never by a probe.
+    Existing = 64,
 }
 
 impl Kind {
-    /// Every kind, in the order of their numbers.
-    pub const ALL: [Kind; KIND_COUNT - 1] = [Kind::Fork, Kind::Exec, Kind::Exit];
+    /// Every kind that probes send, in the order of their numbers.
+    pub const PROBED: [Kind; KIND_COUNT - 1] = [Kind::Fork, Kind::Exec, Kind::Exit];
 
     /// The kind with this number in `oc_head.kind`.
     pub fn from_number(number: u16) -> Option<Kind> {
-        Self::ALL.into_iter().find(|kind| *kind as u16 == number)
+        [Kind::Fork, Kind::Exec, Kind::Exit, Kind::Existing]
+            .into_iter()
+            .find(|kind| *kind as u16 == number)
     }
 
     pub fn name(self) -> &'static str {
         match self {
+            Kind::Existing => "existing",
             Kind::Fork => "fork",
             Kind::Exec => "exec",
             Kind::Exit => "exit",
@@ -67,7 +72,8 @@ impl LostCause {
     }
 }
 
-/// `oc_task_start.flags`: a kernel thread (PF_KTHREAD). Kernel threads make no records.
+/// `oc_task_start.flags`, and `oc_head.flags` of a snapshot: a kernel thread (PF_KTHREAD). Probes
+/// make no records of kernel threads.
 pub const F_KTHREAD: u32 = 1 << 0;
 /// `oc_head.flags`: exec by a thread that was not the leader.
 pub const F_THREAD_EXEC: u32 = 1 << 1;
@@ -75,6 +81,8 @@ pub const F_THREAD_EXEC: u32 = 1 << 1;
 pub const F_ARGS_FAULT: u32 = 1 << 2;
 /// `oc_head.flags`: part of the environment could not be read.
 pub const F_ENV_FAULT: u32 = 1 << 3;
+/// `oc_head.flags`: start times have clock-tick precision (from /proc).
+pub const F_TICKS: u32 = 1 << 4;
 
 /// `oc_file.flags`: lives in the kernel's internal shm mount (memfd and its like).
 pub const FILE_MEMFD: u32 = 1 << 0;
@@ -407,7 +415,8 @@ mod tests {
 
     #[test]
     fn kinds_and_causes_have_their_numbers() {
-        assert_eq!(Kind::ALL.map(|kind| kind as u16), [1, 2, 3]);
+        assert_eq!(Kind::PROBED.map(|kind| kind as u16), [1, 2, 3]);
+        assert_eq!(Kind::from_number(64), Some(Kind::Existing));
         assert_eq!(LostCause::ALL.map(|cause| cause as usize), [0, 1]);
         assert_eq!(Kind::from_number(0), None);
     }

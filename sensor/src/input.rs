@@ -20,6 +20,9 @@ pub enum Input<'a> {
     /// One kernel record, as laid out in `ebpf/bpf/abi.h`; or a running process in the same form,
     /// read from /proc.
     Raw(#[serde(borrow, with = "serde_bytes")] Cow<'a, [u8]>),
+    /// All running processes have gone in as raw events of kind existing. Those that live by the
+    /// table and were not among them are gone.
+    SnapshotEnd { began_ns: u64 },
     /// Raw events that the backend lost since the last report.
     Lost(Lost),
     /// A hash that the machine asked for.

@@ -1,1 +1,6 @@
+//! What the end-to-end tests, the simulation and the benchmarks share.
 
+#![forbid(unsafe_code)]
+
+pub mod guest;
+pub mod workload;

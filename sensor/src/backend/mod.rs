@@ -1,1 +1,196 @@
-//! Where raw events come from.
+//! Where raw events come from: what every backend shares.
+
+pub mod ebpf;
+
+use std::fmt;
+
+use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
+use serde::Serialize;
+
+pub use ocellus_ebpf::abi::TaskStart;
+
+/// The most bytes of argv, and of the environment, that a record carries: as `OC_ARGS_MAX` and
+/// `OC_ENV_MAX` in the probes. With more, few records would fill the ring.
+pub const ARGS_BYTES_MAX: u32 = 32 * 1024;
+
+/// The smallest ring that holds a record of the largest size beside others.
+pub const RING_BYTES_MIN: u32 = 256 * 1024;
+
+/// The largest ring: the kernel's memory, not ours, and ample for a stall of seconds.
+pub const RING_BYTES_MAX: u32 = 512 * 1024 * 1024;
+
+/// What the kernel side captures and in how much memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureSettings {
+    /// Size of the ring: a power of two. The default holds the execs of a busy machine for seconds.
+    pub ring_bytes: u32,
+    /// Bytes of argv copied at most, up to [`ARGS_BYTES_MAX`].
+    pub args_max: u32,
+    /// Bytes of the environment copied at most, up to [`ARGS_BYTES_MAX`]; 0: none is captured.
+    pub env_max: u32,
+}
+
+impl Default for CaptureSettings {
+    fn default() -> Self {
+        CaptureSettings { ring_bytes: 16 * 1024 * 1024, args_max: ARGS_BYTES_MAX, env_max: 0 }
+    }
+}
+
+impl CaptureSettings {
+    /// Checks what the kernel would refuse with less clear words.
+    pub fn check(&self) -> Result<(), BackendError> {
+        let ring_range = RING_BYTES_MIN..=RING_BYTES_MAX;
+        if !self.ring_bytes.is_power_of_two() || !ring_range.contains(&self.ring_bytes) {
+            return Err(BackendError::RingSize { ring_bytes: self.ring_bytes });
+        }
+        for (name, bytes) in [("args_max", self.args_max), ("env_max", self.env_max)] {
+            if bytes > ARGS_BYTES_MAX {
+                return Err(BackendError::CaptureSize { name, bytes });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One kernel program of ours and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProbeStatus {
+    /// What it tells: `fork`, `exec`, `exit`, `tasks`.
+    pub name: &'static str,
+    /// Where it attaches, for example `tp_btf/sched_process_exec`.
+    pub attach: String,
+    #[serde(flatten)]
+    pub outcome: ProbeOutcome,
+}
+
+/// What became of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ProbeOutcome {
+    Attached,
+    /// The sensor runs without it; the reason names each way that was tried.
+    Skipped {
+        reason: String,
+    },
+}
+
+impl ProbeStatus {
+    pub fn attached(&self) -> bool {
+        self.outcome == ProbeOutcome::Attached
+    }
+}
+
+impl fmt::Display for ProbeStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.outcome {
+            ProbeOutcome::Attached => write!(f, "{}: attached ({})", self.name, self.attach),
+            ProbeOutcome::Skipped { reason } => write!(f, "{}: skipped, {reason}", self.name),
+        }
+    }
+}
+
+/// Records lost in the kernel since the backend was opened, by cause and kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LostCounts {
+    counts: [[u64; KIND_COUNT]; LOST_COUNT],
+}
+
+impl LostCounts {
+    pub fn get(&self, cause: LostCause, kind: Kind) -> u64 {
+        self.counts[cause as usize][kind as usize]
+    }
+
+    /// Adds to one count.
+    pub fn add(&mut self, cause: LostCause, kind: Kind, count: u64) {
+        self.counts[cause as usize][kind as usize] += count;
+    }
+
+    /// Each cause and kind with its count, zeros included.
+    pub fn iter(&self) -> impl Iterator<Item = (LostCause, Kind, u64)> + '_ {
+        LostCause::ALL.into_iter().flat_map(move |cause| {
+            Kind::PROBED.into_iter().map(move |kind| (cause, kind, self.get(cause, kind)))
+        })
+    }
+
+    pub fn total(&self) -> u64 {
+        self.iter().map(|(_, _, count)| count).sum()
+    }
+
+    /// What was lost since `earlier`, which was taken from the same backend.
+    pub fn since(&self, earlier: &LostCounts) -> LostCounts {
+        let mut grown = LostCounts::default();
+        for (cause, kind, count) in self.iter() {
+            grown.add(cause, kind, count.saturating_sub(earlier.get(cause, kind)));
+        }
+        grown
+    }
+}
+
+/// Why a backend cannot start, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    #[error(
+        "ring of {ring_bytes} bytes: ring_bytes must be a power of two from {RING_BYTES_MIN} to \
+         {RING_BYTES_MAX}"
+    )]
+    RingSize { ring_bytes: u32 },
+    #[error("{name} of {bytes} bytes: it may be {ARGS_BYTES_MAX} at most")]
+    CaptureSize { name: &'static str, bytes: u32 },
+    #[error(
+        "eBPF needs the capabilities {missing}: run as root, or give them to the program, for \
+         example with AmbientCapabilities= in its systemd unit"
+    )]
+    NotPermitted { missing: String },
+    #[error(
+        "this kernel has no readable BTF at {path}, which the probes need to find its structures: \
+         use a kernel built with CONFIG_DEBUG_INFO_BTF=y, or the kprobe backend"
+    )]
+    NoBtf {
+        path: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error(
+        "the kernel is locked down for confidentiality, so that eBPF may not read its memory: boot \
+         with lockdown=integrity or none"
+    )]
+    LockedDown,
+    #[error("the kernel refused the probes' maps and data: {message}")]
+    Object { message: String },
+    #[error("no probe could be attached: {reasons}")]
+    NoProbe { reasons: String },
+    #[error("cannot list processes with the task iterator: {message}")]
+    TaskIterator { message: String },
+    #[error("cannot read the counters of lost records: {message}")]
+    LostCounters { message: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_checked() {
+        let good = CaptureSettings::default();
+        assert!(good.check().is_ok());
+        for ring_bytes in [0, 4096, RING_BYTES_MIN + 1, RING_BYTES_MAX * 2] {
+            let bad = CaptureSettings { ring_bytes, ..good.clone() };
+            assert!(matches!(bad.check(), Err(BackendError::RingSize { .. })), "{ring_bytes}");
+        }
+        let bad = CaptureSettings { env_max: ARGS_BYTES_MAX + 1, ..good };
+        assert!(matches!(bad.check(), Err(BackendError::CaptureSize { name: "env_max", .. })));
+    }
+
+    #[test]
+    fn lost_counts_add_up() {
+        let mut counts = LostCounts::default();
+        counts.add(LostCause::RingFull, Kind::Exec, 3);
+        let earlier = counts;
+        counts.add(LostCause::NoScratch, Kind::Fork, 2);
+        assert_eq!(counts.total(), 5);
+        assert_eq!(counts.get(LostCause::RingFull, Kind::Exec), 3);
+        let grown = counts.since(&earlier);
+        assert_eq!(grown.total(), 2);
+        assert_eq!(grown.get(LostCause::NoScratch, Kind::Fork), 2);
+    }
+}

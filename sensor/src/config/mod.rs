@@ -5,17 +5,21 @@
 
 mod check;
 mod load;
-mod size;
+mod size_or_off;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::actions::Actions;
+use crate::aggregate::Policy;
+use crate::bytesize::ByteSize;
+use crate::digest::HashSettings;
+use crate::rules::{self, Mode, Permissions};
 use crate::sink::{Format, SinkSettings, Target, WhenFull};
 
 pub use load::{ConfigError, nearest};
-pub use size::Size;
 
 /// Where `ocellus run` looks for a configuration when none is named.
 pub const DEFAULT_PATH: &str = "/etc/ocellus/ocellus.toml";
@@ -27,7 +31,7 @@ pub struct Config {
     pub capture: Capture,
     pub aggregate: Aggregate,
     pub process: Process,
-    pub hash: Hash,
+    pub hash: HashSettings,
     pub host: Host,
     pub ecs: Ecs,
     pub rules: Rules,
@@ -40,13 +44,13 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
     pub backend: Backend,
-    /// Size of the ring between kernel and sensor.
-    pub ring_bytes: Size,
+    /// ByteSize of the ring between kernel and sensor.
+    pub ring_bytes: ByteSize,
     /// Bytes of a process's arguments that are taken; what is longer is cut and marked.
-    pub args_max: Size,
+    pub args_max: ByteSize,
     /// Bytes of its environment; none leaves the environment alone, as it often holds secrets.
-    #[serde(with = "size::or_off")]
-    pub env: Option<Size>,
+    #[serde(with = "size_or_off")]
+    pub env: Option<ByteSize>,
     /// Report the processes that run when the sensor starts.
     pub snapshot: bool,
 }
@@ -74,18 +78,6 @@ pub struct Aggregate {
     pub policy: Policy,
 }
 
-/// Whether raw events merge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// What one process does within the hold time is one event: fork, exec and exit of a short
-    /// command.
-    #[default]
-    Merge,
-    /// Each raw event is an event.
-    Separate,
-}
-
 /// The process table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -96,34 +88,6 @@ pub struct Process {
     pub grace_ms: u64,
     /// Generations in `ocellus.ancestors.*`.
     pub ancestors: u32,
-}
-
-/// Hashes of executables.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Hash {
-    /// Which; none switches hashing off.
-    pub algorithms: Vec<Algorithm>,
-    /// Larger files are not hashed.
-    pub max_file_size: Size,
-    /// Bytes read each second at most, by all threads; 0 is as fast as it goes.
-    pub rate: Size,
-    pub threads: u32,
-    /// How long an event waits for its hash.
-    pub wait_ms: u64,
-    /// Files whose hashes are remembered.
-    pub cache_entries: u32,
-}
-
-/// A hash of ECS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Algorithm {
-    Md5,
-    Sha1,
-    Sha256,
-    Sha384,
-    Sha512,
 }
 
 /// What the sensor says about the host.
@@ -142,17 +106,6 @@ pub struct Ecs {
     pub actions: Actions,
 }
 
-/// Vocabulary of `event.action` and `event.type`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Actions {
-    /// `process_started`, `process_ran` and so on, as auditbeat's system module has them.
-    #[default]
-    Auditbeat,
-    /// `fork`, `exec`, `end`, as public detection rules test them.
-    Endpoint,
-}
-
 /// The rules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -166,7 +119,7 @@ pub struct Rules {
     /// Time for one call of a rule.
     pub time_ms: u64,
     /// Memory of one component.
-    pub memory: Size,
+    pub memory: ByteSize,
     /// What differs for one component, by the name of its file without `.wasm`.
     pub component: BTreeMap<String, Component>,
 }
@@ -184,17 +137,6 @@ pub struct Component {
     pub config: toml::Table,
 }
 
-/// Whether a component judges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    #[default]
-    Active,
-    /// It sees events, and its verdicts are counted, but change nothing.
-    Shadow,
-    Off,
-}
-
 /// What a verdict may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -202,6 +144,34 @@ pub enum Permission {
     Tag,
     Alert,
     Drop,
+}
+
+impl Rules {
+    /// What holds for a component that has no settings of its own.
+    pub fn common_settings(&self) -> rules::Settings {
+        self.settings(&Component::default())
+    }
+
+    /// The settings of each component that has its own, and its configuration as TOML text.
+    pub fn own_settings(&self) -> impl Iterator<Item = (&str, rules::Settings, String)> {
+        self.component.iter().map(|(name, component)| {
+            (name.as_str(), self.settings(component), component.config.to_string())
+        })
+    }
+
+    fn settings(&self, component: &Component) -> rules::Settings {
+        let permissions = component.permissions.as_deref().map_or(Permissions::ALL, |granted| {
+            let has = |permission| granted.contains(&permission);
+            Permissions {
+                tag: has(Permission::Tag),
+                alert: has(Permission::Alert),
+                drop: has(Permission::Drop),
+            }
+        });
+        let memory_bytes = usize::try_from(self.memory.0).unwrap_or(usize::MAX);
+        let budget = rules::budget::Budget { time_ms: self.time_ms, memory_bytes };
+        rules::Settings { mode: component.mode, permissions, budget }
+    }
 }
 
 /// Where events go.
@@ -259,8 +229,8 @@ impl Default for Capture {
     fn default() -> Capture {
         Capture {
             backend: Backend::default(),
-            ring_bytes: Size::mib(16),
-            args_max: Size::kib(32),
+            ring_bytes: ByteSize(16 << 20),
+            args_max: ByteSize(32 << 10),
             env: None,
             snapshot: true,
         }
@@ -275,20 +245,7 @@ impl Default for Aggregate {
 
 impl Default for Process {
     fn default() -> Process {
-        Process { max: 65_536, grace_ms: 10_000, ancestors: 8 }
-    }
-}
-
-impl Default for Hash {
-    fn default() -> Hash {
-        Hash {
-            algorithms: vec![Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256],
-            max_file_size: Size::mib(100),
-            rate: Size::mib(200),
-            threads: 2,
-            wait_ms: 500,
-            cache_entries: 4096,
-        }
+        Process { max: 65_536, grace_ms: 4_000, ancestors: 8 }
     }
 }
 
@@ -298,7 +255,7 @@ impl Default for Rules {
             dir: None,
             cache_dir: PathBuf::from("/var/cache/ocellus"),
             time_ms: 10,
-            memory: Size::mib(16),
+            memory: ByteSize(16 << 20),
             component: BTreeMap::new(),
         }
     }

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The probes of Ocellus: where each attaches and what it hands on. For each tracepoint there are
+ * two programs with the same body, of which the loader attaches one: tp_btf, and raw_tp for a
+ * kernel that refuses the first.
+ */
+#include "exec.h"
+#include "maps.h"
+#include "path.h"
+#include "task.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* A new process, before it first runs. */
+static __always_inline void oc_fork(struct task_struct *child)
+{
+	struct oc_scratch *s;
+	oc_u32 slot = 0;
+
+	/* A thread, or a kernel thread. */
+	if (oc_get(child, tgid) != oc_get(child, pid) || (oc_get(child, flags) & PF_KTHREAD))
+		return;
+	s = oc_take_slot(OC_FORK, &slot);
+	if (!s)
+		return;
+	oc_begin(&s->fixed, OC_FORK, child);
+	s->end = sizeof(struct oc_record);
+	s->fixed.task.tid = s->fixed.task.pid;
+	oc_put_cwd(s, child);
+	oc_put_cgroup(s, child);
+	oc_emit(s, OC_FORK);
+	oc_give_slot(&slot);
+}
+
+/*
+ * What wait(2) reports. The signal structure has it when the whole group was told to exit, else
+ * the leader's own code counts, whichever thread is the last.
+ */
+static __always_inline oc_u32 oc_exit_status(struct task_struct *task)
+{
+	struct signal_struct *signal = oc_get(task, signal);
+
+	if (oc_get(signal, flags) & SIGNAL_GROUP_EXIT)
+		return oc_get(signal, group_exit_code);
+	return oc_get(oc_get(task, group_leader), exit_code);
+}
+
+/* The last thread of a process is about to go. Without spans, so no slot is needed. */
+static __always_inline void oc_exit(struct task_struct *task)
+{
+	struct oc_record *r;
+
+	if (oc_get(task, flags) & PF_KTHREAD)
+		return;
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) {
+		oc_count_lost(OC_LOST_RING_FULL, OC_EXIT);
+		return;
+	}
+	oc_begin(r, OC_EXIT, task);
+	r->task.tid = oc_get(task, pid);
+	r->exit_status = oc_exit_status(task);
+	bpf_ringbuf_submit(r, 0);
+}
+
+/*
+ * True when no thread of the group is left. Since 6.16 the tracepoint says so. Before, the count
+ * of live threads does; two threads that exit at the same time may both find it at zero, and user
+ * space takes the first record.
+ */
+static __always_inline int oc_group_dead(oc_u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+
+	if (oc_has(struct trace_event_raw_sched_process_exit, group_dead))
+		return ctx[1] & 0xff;
+	return oc_get(oc_get(task, signal), live.counter) == 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int oc_fork_btf(oc_u64 *ctx)
+{
+	oc_fork((void *)ctx[1]);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_fork")
+int oc_fork_raw(oc_u64 *ctx)
+{
+	oc_fork((void *)ctx[1]);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int oc_exec_btf(oc_u64 *ctx)
+{
+	oc_exec((void *)ctx[0], ctx[1], (void *)ctx[2]);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int oc_exec_raw(oc_u64 *ctx)
+{
+	oc_exec((void *)ctx[0], ctx[1], (void *)ctx[2]);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int oc_exit_btf(oc_u64 *ctx)
+{
+	if (oc_group_dead(ctx))
+		oc_exit((void *)ctx[0]);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int oc_exit_raw(oc_u64 *ctx)
+{
+	if (oc_group_dead(ctx))
+		oc_exit((void *)ctx[0]);
+	return 0;
+}
+
+/* Lists the processes there are, with start times as exact as those in the records. */
+SEC("iter/task")
+int oc_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task_struct *parent;
+	struct oc_task_start entry = {};
+
+	if (!task || oc_get(task, tgid) != oc_get(task, pid))
+		return 0;
+	parent = oc_get(task, real_parent);
+	entry.start_ns = oc_get(task, start_boottime);
+	entry.parent_start_ns = oc_get(oc_get(parent, group_leader), start_boottime);
+	entry.pid = oc_get(task, tgid);
+	entry.ppid = oc_get(parent, tgid);
+	if (oc_get(task, flags) & PF_KTHREAD)
+		entry.flags = OC_F_KTHREAD;
+	bpf_seq_write(ctx->meta->seq, &entry, sizeof(entry));
+	return 0;
+}

@@ -1,0 +1,9 @@
+//! What `wit/` says, as Rust. Private: authors see the types of this crate, which are nicer to
+//! write and can be used in native tests.
+
+wit_bindgen::generate!({
+    path: "../../wit",
+    world: "rule",
+    pub_export_macro: true,
+    export_macro_name: "export",
+});

@@ -1,0 +1,30 @@
+//! The sensor's functions, as a component imports them.
+
+use crate::bindings::ocellus::rule::{event, host, types};
+use crate::{Level, Match};
+
+pub(crate) use event::{many, number, resolve, text, texts};
+
+pub(crate) fn make_set(texts: &[String]) -> Result<u32, String> {
+    event::make_set(texts)
+}
+
+pub(crate) fn test(field: u32, how: Match, set: u32) -> bool {
+    let how = match how {
+        Match::OneOf => event::Match::OneOf,
+        Match::Prefix => event::Match::Prefix,
+        Match::Suffix => event::Match::Suffix,
+        Match::Contains => event::Match::Contains,
+    };
+    event::test(field, how, set)
+}
+
+pub(crate) fn log(level: Level, message: &str) {
+    let level = match level {
+        Level::Debug => types::Level::Debug,
+        Level::Info => types::Level::Info,
+        Level::Warn => types::Level::Warn,
+        Level::Error => types::Level::Error,
+    };
+    host::log(level, message);
+}

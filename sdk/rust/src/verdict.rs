@@ -1,0 +1,61 @@
+//! What a rule wants done with an event.
+
+/// Severity of an alert that is worth knowing, on its own not worth a look.
+pub const LOW: u8 = 21;
+/// Severity of an alert that someone should look at when there is time.
+pub const MEDIUM: u8 = 47;
+/// Severity of an alert that someone should look at today.
+pub const HIGH: u8 = 73;
+/// Severity of an alert that someone should look at now.
+pub const CRITICAL: u8 = 99;
+
+/// What a rule wants done with the event. To let it pass needs none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Add these tags.
+    Tag(Vec<String>),
+    /// Mark the event as an alert.
+    Alert(Alert),
+    /// Do not deliver the event.
+    Drop,
+}
+
+/// Something that a person should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// 0 to 100; [`LOW`], [`MEDIUM`], [`HIGH`] and [`CRITICAL`] are the usual steps.
+    pub severity: u8,
+    /// One line that says what happened.
+    pub message: String,
+    /// Added to the event's tags.
+    pub tags: Vec<String>,
+}
+
+/// Mark the event as an alert. `severity` is 0 to 100, what is above counts as 100; `message` is
+/// one line that says what happened.
+pub fn alert(severity: u8, message: impl Into<String>) -> Verdict {
+    Verdict::Alert(Alert { severity: severity.min(100), message: message.into(), tags: Vec::new() })
+}
+
+/// Add a tag to the event.
+pub fn tag(tag: impl Into<String>) -> Verdict {
+    Verdict::Tag(vec![tag.into()])
+}
+
+/// Do not deliver the event. The rule must ask for this: [`crate::RuleInfo::asks_to_drop`].
+pub fn drop_event() -> Verdict {
+    Verdict::Drop
+}
+
+impl Verdict {
+    /// Add one more tag. A dropped event has none.
+    #[must_use]
+    pub fn with_tag(mut self, tag: impl Into<String>) -> Self {
+        match &mut self {
+            Verdict::Tag(tags) => tags.push(tag.into()),
+            Verdict::Alert(alert) => alert.tags.push(tag.into()),
+            Verdict::Drop => {}
+        }
+        self
+    }
+}

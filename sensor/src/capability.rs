@@ -1,0 +1,146 @@
+//! Names of capability sets.
+
+use std::sync::LazyLock;
+
+use crate::event::Texts;
+
+/// Names by bit, from include/uapi/linux/capability.h.
+const NAMES: [&str; 41] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];
+
+/// Number of the last capability that has a name here, CAP_CHECKPOINT_RESTORE (Linux 5.9).
+pub const LAST_NAMED: u32 = NAMES.len() as u32 - 1;
+
+/// Sets that most processes have: none, all of the kernels from 3.16 on, and the default set of
+/// container runtimes.
+const COMMON_MASKS: [u64; 5] =
+    [0, full_mask(LAST_NAMED), full_mask(39), full_mask(37), 0x0000_0000_a804_25fb];
+
+/// The set of all capabilities up to number `last_cap`.
+pub const fn full_mask(last_cap: u32) -> u64 {
+    if last_cap >= 63 { u64::MAX } else { (1 << (last_cap + 1)) - 1 }
+}
+
+/// Whether `mask` is the whole set of a kernel whose last capability is `last_cap`
+/// (/proc/sys/kernel/cap_last_cap).
+pub fn is_full(mask: u64, last_cap: u32) -> bool {
+    mask == full_mask(last_cap)
+}
+
+/// Names of the capabilities in `mask`, by number. One without a name is its number, as ECS has
+/// it. The common sets cost no allocation.
+pub fn names(mask: u64) -> Texts {
+    static COMMON: LazyLock<[Texts; COMMON_MASKS.len()]> =
+        LazyLock::new(|| COMMON_MASKS.map(build));
+    match COMMON_MASKS.iter().position(|common| *common == mask) {
+        Some(index) => COMMON[index].clone(),
+        None => build(mask),
+    }
+}
+
+fn build(mask: u64) -> Texts {
+    let mut bits = mask;
+    let numbers = std::iter::from_fn(move || {
+        let number = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (number < u64::BITS).then_some(number)
+    });
+    numbers
+        .map(|number| match NAMES.get(number as usize) {
+            Some(name) => std::borrow::Cow::Borrowed(*name),
+            None => number.to_string().into(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_have_the_numbers_of_the_kernel() {
+        let of = |number: u32| names(1 << number).get(0).map(str::to_owned);
+        assert_eq!(of(0).as_deref(), Some("CAP_CHOWN"));
+        assert_eq!(of(7).as_deref(), Some("CAP_SETUID"));
+        assert_eq!(of(12).as_deref(), Some("CAP_NET_ADMIN"));
+        assert_eq!(of(19).as_deref(), Some("CAP_SYS_PTRACE"));
+        assert_eq!(of(21).as_deref(), Some("CAP_SYS_ADMIN"));
+        assert_eq!(of(31).as_deref(), Some("CAP_SETFCAP"));
+        assert_eq!(of(38).as_deref(), Some("CAP_PERFMON"));
+        assert_eq!(of(40).as_deref(), Some("CAP_CHECKPOINT_RESTORE"));
+        assert_eq!(of(41).as_deref(), Some("41"));
+        assert_eq!(of(63).as_deref(), Some("63"));
+    }
+
+    #[test]
+    fn sets_are_listed_by_number() {
+        assert!(names(0).is_empty());
+        let mixed = names(1 << 50 | 1 << 21 | 1);
+        assert_eq!(mixed.iter().collect::<Vec<_>>(), ["CAP_CHOWN", "CAP_SYS_ADMIN", "50"]);
+        assert_eq!(names(u64::MAX).len(), 64);
+        for mask in COMMON_MASKS {
+            assert_eq!(names(mask).len(), mask.count_ones() as usize, "{mask:#x}");
+            assert_eq!(names(mask), build(mask), "{mask:#x}");
+        }
+    }
+
+    #[test]
+    fn names_fit_the_pattern_of_ecs() {
+        let rest = |name: &str| name.strip_prefix("CAP_").map(str::to_owned);
+        for name in NAMES {
+            let rest = rest(name).expect("each name starts with CAP_");
+            assert!(rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'), "{name}");
+        }
+    }
+
+    #[test]
+    fn full_depends_on_the_kernel() {
+        assert!(is_full(0x1ff_ffff_ffff, 40));
+        assert!(!is_full(0x1ff_ffff_ffff, 41));
+        assert!(!is_full(0x1ff_fffe_ffff, 40));
+        assert!(is_full(0x3f_ffff_ffff, 37));
+        assert!(is_full(u64::MAX, 63));
+        assert!(!is_full(0, 40));
+    }
+}

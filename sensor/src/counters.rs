@@ -1,0 +1,148 @@
+//! Where every raw event went. One identity holds at any moment:
+//! received = delivered + merged + dropped + lost + held.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::raw::Kind;
+
+/// Raw events by what became of them. An event that three raw events merged into counts as one
+/// delivered (or dropped, or lost at a sink) and two merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// By kind: what the backend handed over, what it said that it lost, and the sensor's own
+    /// events (`sensor`).
+    pub received: BTreeMap<String, u64>,
+    /// Events that the sinks took.
+    pub delivered: u64,
+    /// Raw events that are inside an event with others, or told nothing new.
+    pub merged: u64,
+    /// By rule.
+    pub dropped: BTreeMap<String, u64>,
+    /// By cause, then kind.
+    pub lost: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Raw events in the queue.
+    pub held: u64,
+    #[serde(skip)]
+    fast: Fast,
+}
+
+/// Counted for each raw event; folded into `received` when somebody looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fast {
+    fork: u64,
+    exec: u64,
+    exit: u64,
+    existing: u64,
+}
+
+impl Counters {
+    pub fn receive(&mut self, kind: Kind) {
+        match kind {
+            Kind::Fork => self.fast.fork += 1,
+            Kind::Exec => self.fast.exec += 1,
+            Kind::Exit => self.fast.exit += 1,
+            Kind::Existing => self.fast.existing += 1,
+        }
+    }
+
+    pub fn receive_named(&mut self, kind: &str, count: u64) {
+        add(&mut self.received, kind, count);
+    }
+
+    pub fn drop_by(&mut self, rule: &str) {
+        add(&mut self.dropped, rule, 1);
+    }
+
+    /// Raw events that never came, or could not be read: received and lost at once.
+    pub fn lose(&mut self, cause: &str, kind: &str, count: u64) {
+        self.receive_named(kind, count);
+        add(self.lost.entry(cause.to_owned()).or_default(), kind, count);
+    }
+
+    /// Events that were delivered to a sink, which then had to give them up.
+    pub fn lose_delivered(&mut self, cause: &str, count: u64) {
+        self.delivered = self.delivered.saturating_sub(count);
+        add(self.lost.entry(cause.to_owned()).or_default(), "event", count);
+    }
+
+    /// These counters with all that is counted on the side, and what is held now.
+    #[must_use]
+    pub fn settled(&self, held: usize) -> Counters {
+        let mut all = self.clone();
+        let fast = std::mem::take(&mut all.fast);
+        for (kind, count) in [
+            ("fork", fast.fork),
+            ("exec", fast.exec),
+            ("exit", fast.exit),
+            ("existing", fast.existing),
+        ] {
+            if count > 0 {
+                add(&mut all.received, kind, count);
+            }
+        }
+        all.held = held as u64;
+        all
+    }
+
+    pub fn received_total(&self) -> u64 {
+        self.received.values().sum::<u64>()
+            + self.fast.fork
+            + self.fast.exec
+            + self.fast.exit
+            + self.fast.existing
+    }
+
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
+    pub fn lost_total(&self) -> u64 {
+        self.lost.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// Received minus all that became of it: 0 unless there is a bug.
+    pub fn unaccounted(&self) -> i128 {
+        let known =
+            self.delivered + self.merged + self.dropped_total() + self.lost_total() + self.held;
+        i128::from(self.received_total()) - i128::from(known)
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, name: &str, count: u64) {
+    match counts.get_mut(name) {
+        Some(known) => *known += count,
+        None => {
+            counts.insert(name.to_owned(), count);
+        }
+    }
+}
+
+impl fmt::Display for Counters {
+    /// The totals that a run ends with.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |counts: &BTreeMap<String, u64>| {
+            counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>()
+        };
+        writeln!(
+            f,
+            "received   {:>10}  {}",
+            self.received_total(),
+            list(&self.received).join(", ")
+        )?;
+        writeln!(f, "delivered  {:>10}", self.delivered)?;
+        writeln!(f, "merged     {:>10}", self.merged)?;
+        writeln!(f, "dropped    {:>10}  {}", self.dropped_total(), list(&self.dropped).join(", "))?;
+        let lost: Vec<String> = self
+            .lost
+            .iter()
+            .map(|(cause, kinds)| format!("{cause} ({})", list(kinds).join(", ")))
+            .collect();
+        writeln!(f, "lost       {:>10}  {}", self.lost_total(), lost.join(", "))?;
+        write!(f, "held       {:>10}", self.held)?;
+        match self.unaccounted() {
+            0 => Ok(()),
+            missing => write!(f, "\nUNACCOUNTED {missing}: this is a bug, please report it"),
+        }
+    }
+}

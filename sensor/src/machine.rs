@@ -1,0 +1,380 @@
+//! The machine: inputs and the time go in, judged events come out.
+//!
+//! It reads no clock, no file and no socket. The same inputs at the same times give the same
+//! events, to the byte; that is what a recording relies on.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::actions::Actions;
+use crate::aggregate::Policy;
+use crate::counters::Counters;
+use crate::digest::cache::{Cache, CacheStats, Lookup};
+use crate::enrich::Enricher;
+use crate::entry;
+use crate::event::{Event, Field, Kinds, Value};
+use crate::input::{HashRequest, HashResult, Input, Lost};
+use crate::process::{Known, ProcessId, Table, TableStats};
+use crate::queue::{QUEUE_EVENTS_MAX, Queue, Run};
+use crate::raw::{Decoder, Image, Kind, RawEvent};
+use crate::rules::{Fault, RuleSet};
+use crate::users::Questions;
+use ocellus_ebpf::abi;
+
+/// Under this name, raw events of kernel threads are dropped: they execute nothing.
+pub const DROP_KERNEL_THREADS: &str = "ocellus.kernel_threads";
+
+/// Under this name, processes that ran before the sensor are dropped when nobody wants them.
+pub const DROP_SNAPSHOT: &str = "ocellus.no_snapshot";
+
+/// How the machine works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a raw event waits for others, in ms.
+    pub hold_time_ms: u64,
+    pub policy: Policy,
+    pub actions: Actions,
+    /// Processes in the table at most.
+    pub processes_max: usize,
+    /// How long an exited process stays known, in ms.
+    pub grace_ms: u64,
+    /// Ancestors named in an event at most.
+    pub ancestors_max: usize,
+    /// Whether running processes become events; they are known either way.
+    pub snapshot_events: bool,
+    /// None switches hashing off.
+    pub hashing: Option<Hashing>,
+}
+
+/// How the machine waits for hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashing {
+    /// Files whose hash is remembered.
+    pub cache_entries: NonZeroUsize,
+    /// How long an event waits for its hash, in ms.
+    pub wait_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            hold_time_ms: 100,
+            policy: Policy::default(),
+            actions: Actions::default(),
+            processes_max: 65_536,
+            grace_ms: 4_000,
+            ancestors_max: 8,
+            snapshot_events: true,
+            hashing: Some(Hashing {
+                cache_entries: NonZeroUsize::new(4_096).expect("it is not zero"),
+                wait_ms: 1_000,
+            }),
+        }
+    }
+}
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// Everything between the backend and the sinks.
+#[derive(Debug)]
+pub struct Sensor {
+    decoder: Decoder,
+    queue: Queue,
+    table: Table,
+    enricher: Enricher,
+    hashes: Option<Cache>,
+    hash_requests: Vec<HashRequest>,
+    /// A snapshot that is complete, but whose raw events may still wait: when it began and ended.
+    snapshot: Option<(u64, u64)>,
+    snapshot_events: bool,
+    sensor_pid: u32,
+    counters: Counters,
+    /// Judge every event; the rim changes them between two steps.
+    pub rules: RuleSet,
+}
+
+impl Sensor {
+    pub fn new(settings: &Settings, rules: RuleSet) -> Sensor {
+        let hold_ns = settings.hold_time_ms * NS_PER_MS;
+        let hashes = settings
+            .hashing
+            .map(|hashing| Cache::new(hashing.cache_entries, hashing.wait_ms * NS_PER_MS));
+        Sensor {
+            decoder: Decoder::default(),
+            queue: Queue::new(hold_ns, settings.policy),
+            table: Table::new(settings.processes_max, settings.grace_ms * NS_PER_MS),
+            enricher: Enricher::new(settings.actions, settings.ancestors_max, hashes.is_some()),
+            hashes,
+            hash_requests: Vec::new(),
+            snapshot: None,
+            snapshot_events: settings.snapshot_events,
+            sensor_pid: 0,
+            counters: Counters::default(),
+            rules,
+        }
+    }
+
+    /// Takes one input in. Events that it makes ripe come with the next [`step`](Sensor::step);
+    /// `out` gets the sensor's own at once.
+    pub fn feed(&mut self, input: &Input<'_>, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        match input {
+            Input::Raw(bytes) => self.feed_raw(bytes, now_ns, out),
+            Input::Host(host) => {
+                self.sensor_pid = host.sensor_pid;
+                self.table.set_ours(host.sensor_pid);
+                self.enricher.set_host(host);
+            }
+            Input::Clock { wall_offset_ns } => self.enricher.set_wall_offset_ns(*wall_offset_ns),
+            Input::Names(names) => self.enricher.users.replace(names),
+            Input::MoreNames(answers) => self.enricher.users.answer(answers),
+            Input::SnapshotEnd { began_ns } => self.snapshot = Some((*began_ns, now_ns)),
+            Input::Lost(lost) => self.lost(lost, now_ns, out),
+            Input::Hash(result) => self.hashed(result, now_ns),
+            Input::Tick => {}
+        }
+    }
+
+    /// One kernel record: decode it, ask for its hash, queue it.
+    pub fn feed_raw(&mut self, bytes: &[u8], now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        let raw = match self.decoder.decode(bytes) {
+            Ok(raw) => raw,
+            Err(error) => {
+                tracing::debug!(%error, "a kernel record cannot be read");
+                self.counters.lose("malformed", "unknown", 1);
+                return;
+            }
+        };
+        self.counters.receive(raw.kind);
+        if let Some(image) = &raw.image {
+            self.ask_for_hash(image, raw.task.pid, now_ns);
+        }
+        while self.queue.len() >= QUEUE_EVENTS_MAX {
+            self.deliver_next(now_ns, out);
+        }
+        self.queue.push(raw);
+    }
+
+    /// Delivers what is ripe: this is the walk of an event.
+    pub fn step(&mut self, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        while self.next_is_ripe(now_ns) {
+            self.deliver_next(now_ns, out);
+        }
+        self.end_snapshot(now_ns);
+        self.table.sweep(now_ns);
+    }
+
+    /// Delivers all that is held, ripe or not.
+    pub fn drain(&mut self, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        while !self.queue.is_empty() {
+            self.deliver_next(now_ns, out);
+        }
+        self.end_snapshot(now_ns);
+    }
+
+    fn deliver_next(&mut self, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        let Some(run) = self.queue.pop() else { return };
+        let Some((id, inferred)) = self.apply(&run, now_ns) else { return };
+        let Some(process) = self.table.get(id) else { return };
+        let event = self.enricher.process_event(&self.table, process, &run, inferred);
+        self.counters.merged += run.len() as u64 - 1;
+        self.judge(event, now_ns, out);
+    }
+
+    fn next_is_ripe(&mut self, now_ns: u64) -> bool {
+        if self.queue.ripe_at().is_none_or(|ripe_ns| ripe_ns > now_ns) {
+            return false;
+        }
+        let Some(hashes) = &mut self.hashes else { return true };
+        let mut images = self.queue.next_run().filter_map(|raw| raw.image.as_ref()?.file_id());
+        self.queue.is_pressed() || !images.any(|id| hashes.lookup(&id, now_ns) == Lookup::InFlight)
+    }
+
+    /// Puts a run into the process table. None when it makes no event: it is counted then.
+    fn apply(&mut self, run: &Run, now_ns: u64) -> Option<(ProcessId, bool)> {
+        let first = run.first()?;
+        let told_before = self.is_known_already(first);
+        let mut inferred = false;
+        for raw in run {
+            let identity = &self.enricher.identity;
+            let known = self.table.apply(raw, |id| identity.entity_id(id).into());
+            inferred |= known == Known::Late;
+            if raw.task.pid == self.sensor_pid {
+                self.table.set_ours(self.sensor_pid);
+            }
+        }
+        let process = self.table.get(ProcessId::of(first))?;
+        let id = process.id;
+        let entry = entry::entry(process, self.table.get(ProcessId::parent_of(&process.task)));
+        if process.entry != entry {
+            self.table.set_entry(id, entry);
+        }
+        self.join_hash(id, now_ns);
+        let all = run.len() as u64;
+        if first.is_kernel_thread() {
+            self.counters.drop_by(DROP_KERNEL_THREADS);
+            self.counters.merged += all - 1;
+        } else if told_before {
+            self.counters.merged += all;
+        } else if first.kind == Kind::Existing && !self.snapshot_events {
+            self.counters.drop_by(DROP_SNAPSHOT);
+            self.counters.merged += all - 1;
+        } else {
+            return Some((id, inferred));
+        }
+        None
+    }
+
+    /// A snapshot of a process that is in the table, or the second exit of two threads that
+    /// were the last at the same time.
+    fn is_known_already(&self, raw: &RawEvent) -> bool {
+        let Some(process) = self.table.get(ProcessId::of(raw)) else { return false };
+        match raw.kind {
+            Kind::Existing => true,
+            Kind::Exit => process.exit.is_some_and(|exit| exit.status.is_some()),
+            Kind::Fork | Kind::Exec => false,
+        }
+    }
+
+    fn end_snapshot(&mut self, now_ns: u64) {
+        let Some((began_ns, ended_ns)) = self.snapshot else { return };
+        if self.queue.oldest().is_none_or(|raw| raw.time_ns > ended_ns) {
+            self.table.snapshot_ended(began_ns);
+            self.snapshot = None;
+            tracing::debug!(now_ns, processes = self.table.len(), "the process table is complete");
+        }
+    }
+
+    fn ask_for_hash(&mut self, image: &Image, pid: u32, now_ns: u64) {
+        let (Some(hashes), Some(id)) = (&mut self.hashes, image.file_id()) else { return };
+        if hashes.lookup(&id, now_ns) != Lookup::Miss {
+            return;
+        }
+        hashes.began(id, now_ns);
+        let overlay = image.file.is_some_and(|file| file.flags & abi::FILE_OVERLAY != 0);
+        self.hash_requests.push(HashRequest { id, pid, path: image.exe_bytes.to_vec(), overlay });
+    }
+
+    /// Gives the process the hash of its executable, if it has come.
+    fn join_hash(&mut self, id: ProcessId, now_ns: u64) {
+        let Some(hashes) = &mut self.hashes else { return };
+        let Some(process) = self.table.get(id) else { return };
+        let file_id = process.image.as_ref().and_then(|image| image.file_id());
+        let Some(file_id) = file_id.filter(|_| process.hash.is_none()) else { return };
+        if let Lookup::Hit(result) = hashes.lookup(&file_id, now_ns) {
+            self.table.set_hash(id, result);
+        }
+    }
+
+    fn hashed(&mut self, result: &HashResult, now_ns: u64) {
+        if let Some(hashes) = &mut self.hashes {
+            hashes.finish(result.clone(), now_ns);
+        }
+    }
+
+    fn lost(&mut self, lost: &Lost, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        self.counters.lose(&lost.cause, &lost.kind, lost.count);
+        let mut event = self.enricher.sensor_event(Kinds::SENSOR_LOSS, now_ns, "events_lost");
+        event.set_number(Field::OCELLUS_LOST_COUNT, lost.count);
+        event.set_text(Field::OCELLUS_LOST_CAUSE, lost.cause.as_str());
+        event.set_text(Field::OCELLUS_LOST_KIND, lost.kind.as_str());
+        let Lost { cause, kind, count } = lost;
+        event.set_text(Field::MESSAGE, format!("Lost {count} raw {kind} events: {cause}"));
+        self.judge_own(event, now_ns, out);
+    }
+
+    /// An event of the sensor itself: it started, its rules changed.
+    pub fn say(
+        &mut self,
+        kinds: Kinds,
+        action: &'static str,
+        component: Option<&str>,
+        message: String,
+        now_ns: u64,
+        out: &mut Vec<Arc<Event>>,
+    ) {
+        let mut event = self.enricher.sensor_event(kinds, now_ns, action);
+        event.set_text(Field::MESSAGE, message);
+        if let Some(component) = component {
+            event.set_text(Field::OCELLUS_COMPONENT, component);
+        }
+        self.judge_own(event, now_ns, out);
+    }
+
+    fn judge_own(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        self.counters.receive_named("sensor", 1);
+        self.judge(event, now_ns, out);
+    }
+
+    /// Asks the rules, and delivers the event unless one of them drops it.
+    fn judge(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        if self.rules.is_empty() {
+            self.counters.delivered += 1;
+            out.push(Arc::new(event));
+            return;
+        }
+        let mut event = Arc::new(event);
+        let verdict = self.rules.judge(&event, now_ns);
+        match &verdict.dropped_by {
+            Some(rule) => self.counters.drop_by(&rule.id),
+            None => {
+                verdict.apply(Arc::make_mut(&mut event));
+                self.counters.delivered += 1;
+                out.push(event);
+            }
+        }
+        for fault in &verdict.faults {
+            self.fault(fault, now_ns, out);
+        }
+    }
+
+    /// A fault is an event that no rule judges: one that fails on it would never stop.
+    fn fault(&mut self, fault: &Fault, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        tracing::warn!(component = &*fault.component, "{fault}");
+        let mut event = self.enricher.sensor_event(Kinds::SENSOR_FAULT, now_ns, "rule_fault");
+        event.set_text(Field::MESSAGE, fault.to_string());
+        event.set_text(Field::ERROR_MESSAGE, fault.detail.as_str());
+        event.set_text(Field::OCELLUS_COMPONENT, fault.component.clone());
+        event.set(Field::EVENT_TYPE, Value::Texts(["info"].iter().collect()));
+        self.counters.receive_named("sensor", 1);
+        self.counters.delivered += 1;
+        out.push(Arc::new(event));
+    }
+
+    /// When [`step`](Sensor::step) may have something to deliver, boottime ns.
+    pub fn next_step_ns(&self) -> Option<u64> {
+        self.queue.ripe_at()
+    }
+
+    /// Files to hash.
+    pub fn take_hash_requests(&mut self) -> Vec<HashRequest> {
+        std::mem::take(&mut self.hash_requests)
+    }
+
+    /// Ids whose names to look up.
+    pub fn take_questions(&mut self) -> Questions {
+        self.enricher.users.take_questions()
+    }
+
+    /// A sink gave up events that were delivered to it.
+    pub fn lose_delivered(&mut self, cause: &str, count: u64) {
+        if count > 0 {
+            self.counters.lose_delivered(cause, count);
+        }
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters.settled(self.queue.len())
+    }
+
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub fn table_stats(&self) -> TableStats {
+        self.table.stats
+    }
+
+    pub fn hash_stats(&self) -> Option<CacheStats> {
+        self.hashes.as_ref().map(Cache::stats)
+    }
+}

@@ -1,0 +1,415 @@
+//! The process table: what is known of each process, by identity.
+//!
+//! A pid alone is never a key. A process is its pid and the time at which it started; a fork
+//! that finds its pid taken by another start time has found a process whose exit was lost.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::input::HashResult;
+use crate::lineage::Ancestor;
+use crate::raw::{Image, Kind, Marked, RawEvent, Task};
+use ocellus_ebpf::abi;
+
+/// Length of a clock tick of /proc/PID/stat: USER_HZ is 100 on every architecture that the sensor
+/// runs on (proc(5)).
+pub const TICK_NS: u64 = 10_000_000;
+
+/// How many old processes an insertion into a full table looks at to find one to forget. More
+/// finds a better one and costs more; a table this full is already counted and visible.
+const EVICTION_CANDIDATES: usize = 64;
+
+/// Identity of a process on this boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    pub pid: u32,
+    /// Boottime.
+    pub start_ns: u64,
+}
+
+impl ProcessId {
+    /// The process that a raw event is about.
+    pub fn of(raw: &RawEvent) -> ProcessId {
+        ProcessId { pid: raw.task.pid, start_ns: raw.task.start_ns }
+    }
+
+    /// Its parent.
+    pub fn parent_of(task: &Task) -> ProcessId {
+        ProcessId { pid: task.ppid, start_ns: task.parent_start_ns }
+    }
+
+    fn same_tick(self, other: ProcessId) -> bool {
+        self.pid == other.pid && self.start_ns / TICK_NS == other.start_ns / TICK_NS
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Boottime.
+    pub time_ns: u64,
+    /// As wait(2) has it; none for an end that was inferred.
+    pub status: Option<u32>,
+}
+
+/// What is known of one process.
+#[derive(Clone, Debug)]
+pub struct Process {
+    pub id: ProcessId,
+    /// Written once.
+    pub entity_id: Arc<str>,
+    /// As the kernel last told.
+    pub task: Task,
+    pub comm: Arc<str>,
+    /// `comm` has bytes that are not UTF-8.
+    pub comm_escaped: bool,
+    /// Shared with the parent until the first exec.
+    pub image: Option<Arc<Image>>,
+    /// The image before the last exec.
+    pub previous: Option<Arc<Image>>,
+    /// `image.args` joined by a space.
+    pub command_line: Option<Arc<str>>,
+    pub cwd: Option<Marked<Arc<str>>>,
+    pub cgroup: Option<Marked<Arc<str>>>,
+    pub container: Option<ContainerRef>,
+    pub hash: Option<Arc<HashResult>>,
+    /// Who forked it, and who forked those.
+    pub lineage: Option<Arc<Ancestor>>,
+    /// The session's way into this host: the process through which it came.
+    pub entry: Option<Entry>,
+    pub exit: Option<Exit>,
+    /// Start time has tick precision: the process was found in /proc only.
+    pub ticks: bool,
+    pub kernel_thread: bool,
+    /// The sensor itself, or a process that descends from it.
+    pub ours: bool,
+    /// Its children that are in the table.
+    children: u32,
+    /// When the kernel or /proc last told of it.
+    seen_ns: u64,
+    /// This process as an ancestor, made when it forks and dropped when it executes.
+    as_ancestor: Option<Arc<Ancestor>>,
+}
+
+/// The container that a process is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerRef {
+    pub id: Arc<str>,
+    pub runtime: Option<&'static str>,
+}
+
+impl ContainerRef {
+    fn of(cgroup: &str) -> Option<ContainerRef> {
+        let container = crate::container::of_cgroup(cgroup)?;
+        Some(ContainerRef { id: container.id.into(), runtime: container.runtime })
+    }
+}
+
+/// How a session came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub leader: ProcessId,
+    pub how: &'static str,
+}
+
+/// What happened to the table, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableStats {
+    /// Processes forgotten because the table was full.
+    pub processes_evicted: u64,
+    /// Processes whose exit never came: found when their pid was reused, or by a resync.
+    pub exits_inferred: u64,
+}
+
+/// All processes known.
+#[derive(Debug)]
+pub struct Table {
+    processes: FxHashMap<ProcessId, Process>,
+    /// Who holds a pid now, or held it last.
+    holders: FxHashMap<u32, ProcessId>,
+    /// Exited processes and when to forget them, oldest first.
+    exited: VecDeque<(u64, ProcessId)>,
+    /// Every process, in the order in which it came; may name some that are gone.
+    arrivals: VecDeque<ProcessId>,
+    max: usize,
+    grace_ns: u64,
+    pub stats: TableStats,
+}
+
+/// Whether the table knew the process of a raw event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It was there already.
+    Before,
+    /// It is new, as a fork or a snapshot makes it.
+    New,
+    /// It is new, though it must have started before: its fork was lost.
+    Late,
+}
+
+impl Table {
+    /// `max` processes at most; exited ones stay known for `grace_ns`.
+    pub fn new(max: usize, grace_ns: u64) -> Table {
+        Table {
+            processes: FxHashMap::default(),
+            holders: FxHashMap::default(),
+            exited: VecDeque::new(),
+            arrivals: VecDeque::new(),
+            max: max.max(1),
+            grace_ns,
+            stats: TableStats::default(),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.processes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.processes.is_empty()
+    }
+
+    /// The process of this identity. A start time of tick precision, on either side, matches any
+    /// within the tick.
+    pub fn get(&self, id: ProcessId) -> Option<&Process> {
+        self.processes.get(&id).or_else(|| {
+            let process = self.processes.get(self.holders.get(&id.pid)?)?;
+            let loose = process.ticks || id.start_ns.is_multiple_of(TICK_NS);
+            (loose && process.id.same_tick(id)).then_some(process)
+        })
+    }
+
+    /// Who holds this pid now, or held it last.
+    pub fn holder(&self, pid: u32) -> Option<&Process> {
+        self.processes.get(self.holders.get(&pid)?)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
+    /// Applies one raw event. The process it is about is in the table afterwards.
+    pub fn apply(&mut self, raw: &RawEvent, name: impl FnOnce(ProcessId) -> Arc<str>) -> Known {
+        let known = self.get(ProcessId::of(raw)).map(|process| process.id);
+        let id = match known {
+            Some(id) => id,
+            None => self.insert(raw, name),
+        };
+        let grace_ns = self.grace_ns;
+        let Some(process) = self.processes.get_mut(&id) else {
+            unreachable!("the process was found or inserted above")
+        };
+        process.update(raw);
+        if raw.kind == Kind::Exit && process.exit.is_none() {
+            process.exit = Some(Exit { time_ns: raw.time_ns, status: Some(raw.exit_status) });
+            self.exited.push_back((raw.time_ns.saturating_add(grace_ns), id));
+        }
+        match (known, raw.kind) {
+            (Some(_), _) => Known::Before,
+            (None, Kind::Fork | Kind::Existing) => Known::New,
+            (None, Kind::Exec | Kind::Exit) => Known::Late,
+        }
+    }
+
+    fn insert(&mut self, raw: &RawEvent, name: impl FnOnce(ProcessId) -> Arc<str>) -> ProcessId {
+        let id = ProcessId::of(raw);
+        if self.processes.len() >= self.max {
+            self.evict();
+        }
+        let mut process = Process::new(id, name(id), raw);
+        let parent = self.get(ProcessId::parent_of(&raw.task)).map(|parent| parent.id);
+        if let Some(parent) = parent.and_then(|id| self.processes.get_mut(&id)) {
+            parent.children += 1;
+            process.inherit(parent, raw.kind);
+        }
+        if let Some(stale) = self.holders.insert(id.pid, id) {
+            self.infer_exit(stale, raw.time_ns);
+        }
+        self.processes.insert(id, process);
+        self.remember_arrival(id);
+        id
+    }
+
+    /// The list of arrivals names processes that are gone until it is twice as long as the table
+    /// may be; then it is rebuilt, which costs one step for each insertion, on the average.
+    fn remember_arrival(&mut self, id: ProcessId) {
+        if self.arrivals.len() >= 2 * self.max {
+            self.arrivals.retain(|id| self.processes.contains_key(id));
+        }
+        self.arrivals.push_back(id);
+    }
+
+    /// Ends a process whose exit never came.
+    fn infer_exit(&mut self, id: ProcessId, now_ns: u64) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        if process.exit.is_none() {
+            process.exit = Some(Exit { time_ns: now_ns, status: None });
+            self.exited.push_back((now_ns.saturating_add(self.grace_ns), id));
+            self.stats.exits_inferred += 1;
+        }
+    }
+
+    /// A snapshot that began then is complete: who lives by the table and was not in it is gone.
+    pub fn snapshot_ended(&mut self, began_ns: u64) {
+        let gone: Vec<ProcessId> = self
+            .processes
+            .values()
+            .filter(|process| process.exit.is_none() && process.seen_ns < began_ns)
+            .map(|process| process.id)
+            .collect();
+        for id in gone {
+            self.infer_exit(id, began_ns);
+        }
+    }
+
+    /// Forgets exited processes whose grace time is over.
+    pub fn sweep(&mut self, now_ns: u64) {
+        while let Some((_, id)) = self.exited.pop_front_if(|(forget_ns, _)| *forget_ns <= now_ns) {
+            self.remove(id);
+        }
+    }
+
+    /// Makes room: the oldest exited process, else an old one without children, else the oldest.
+    fn evict(&mut self) {
+        self.stats.processes_evicted += 1;
+        if let Some((_, id)) = self.exited.pop_front() {
+            self.remove(id);
+            return;
+        }
+        while let Some(id) = self.arrivals.pop_front() {
+            if self.processes.contains_key(&id) {
+                self.arrivals.push_front(id);
+                break;
+            }
+        }
+        let is_leaf =
+            |id: &ProcessId| self.processes.get(id).is_some_and(|process| process.children == 0);
+        let leaf = self.arrivals.iter().take(EVICTION_CANDIDATES).find(|id| is_leaf(id)).copied();
+        if let Some(id) = leaf.or_else(|| self.arrivals.front().copied()) {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: ProcessId) {
+        let Some(process) = self.processes.remove(&id) else { return };
+        if self.holders.get(&id.pid) == Some(&id) {
+            self.holders.remove(&id.pid);
+        }
+        let parent = self.get(ProcessId::parent_of(&process.task)).map(|parent| parent.id);
+        if let Some(parent) = parent.and_then(|id| self.processes.get_mut(&id)) {
+            parent.children = parent.children.saturating_sub(1);
+        }
+    }
+
+    /// Keeps the hash of an executable with the process that runs it.
+    pub fn set_hash(&mut self, id: ProcessId, hash: Arc<HashResult>) {
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.hash = Some(hash);
+        }
+    }
+
+    pub fn set_entry(&mut self, id: ProcessId, entry: Option<Entry>) {
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.entry = entry;
+        }
+    }
+
+    /// Marks the sensor itself; what it forks is marked with it.
+    pub fn set_ours(&mut self, pid: u32) {
+        if let Some(process) = self.holders.get(&pid).and_then(|id| self.processes.get_mut(id)) {
+            process.ours = true;
+        }
+    }
+}
+
+impl Process {
+    fn new(id: ProcessId, entity_id: Arc<str>, raw: &RawEvent) -> Process {
+        Process {
+            id,
+            entity_id,
+            task: raw.task,
+            comm: raw.comm.clone(),
+            comm_escaped: raw.comm_escaped,
+            image: None,
+            previous: None,
+            command_line: None,
+            cwd: None,
+            cgroup: None,
+            container: None,
+            hash: None,
+            lineage: None,
+            entry: None,
+            exit: None,
+            ticks: raw.flags & abi::F_TICKS != 0,
+            kernel_thread: raw.is_kernel_thread(),
+            ours: false,
+            children: 0,
+            seen_ns: raw.time_ns,
+            as_ancestor: None,
+        }
+    }
+
+    /// What a new process has from the one that forked it.
+    fn inherit(&mut self, parent: &mut Process, kind: Kind) {
+        self.lineage = Some(parent.ancestor());
+        self.entry = parent.entry.clone();
+        self.ours = parent.ours;
+        if kind == Kind::Fork {
+            self.image = parent.image.clone();
+            self.command_line = parent.command_line.clone();
+            self.hash = parent.hash.clone();
+            self.cwd = parent.cwd.clone();
+            self.cgroup = parent.cgroup.clone();
+            self.container = parent.container.clone();
+        }
+    }
+
+    /// This process, as its children have it among their ancestors.
+    fn ancestor(&mut self) -> Arc<Ancestor> {
+        self.as_ancestor
+            .get_or_insert_with(|| {
+                let executable = self.image.as_ref().and_then(|image| image.exe.as_ref());
+                Ancestor::above(
+                    self.entity_id.clone(),
+                    self.comm.clone(),
+                    executable.map(|exe| exe.value.clone()),
+                    self.lineage.as_ref(),
+                )
+            })
+            .clone()
+    }
+
+    fn update(&mut self, raw: &RawEvent) {
+        self.seen_ns = self.seen_ns.max(raw.time_ns);
+        // Identity stays what it was: a snapshot's start time has less precision.
+        self.task = Task { start_ns: self.id.start_ns, ..raw.task };
+        if *self.comm != *raw.comm {
+            self.comm = raw.comm.clone();
+            self.comm_escaped = raw.comm_escaped;
+            self.as_ancestor = None;
+        }
+        if raw.cwd.is_some() {
+            self.cwd.clone_from(&raw.cwd);
+        }
+        if raw.cgroup.is_some() && raw.cgroup != self.cgroup {
+            self.cgroup.clone_from(&raw.cgroup);
+            self.container = self.cgroup.as_ref().and_then(|path| ContainerRef::of(&path.value));
+        }
+        let Some(image) = &raw.image else { return };
+        self.as_ancestor = None;
+        self.hash = None;
+        let args = image.args.as_ref();
+        self.command_line = args.map(|args| args.value.joined().into());
+        let before = self.image.replace(image.clone());
+        if raw.kind == Kind::Exec {
+            self.previous = before;
+        }
+    }
+
+    /// The path of the executable.
+    pub fn executable(&self) -> Option<&Arc<str>> {
+        Some(&self.image.as_ref()?.exe.as_ref()?.value)
+    }
+}

@@ -1,0 +1,165 @@
+//! The engine that compiles and runs components, and the clock that ends calls which take too long.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, EngineWeak, Store};
+
+use super::budget;
+
+/// How the time of a call is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metering {
+    /// By the clock, in ticks of a millisecond. For production: it costs at most 5 %.
+    Epoch,
+    /// By instructions, [`budget::FUEL_PER_MS`] of them for a millisecond. For tests and replay:
+    /// the same call always ends at the same instruction.
+    Fuel,
+}
+
+/// A tick, the unit of epoch deadlines.
+const TICK: Duration = Duration::from_millis(1);
+/// Ticks without a call after which the ticker sleeps. It must be longer than any call may take.
+const IDLE_TICKS: u64 = 2 * budget::TIME_MS_MAX;
+/// Frames of a guest's stack that a fault's detail may name.
+const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(8).expect("not zero");
+
+/// Compiles and runs components. Clones share one engine.
+#[derive(Clone)]
+pub struct RuleEngine(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    metering: Metering,
+    ticker: Option<Ticker>,
+}
+
+impl std::fmt::Debug for RuleEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleEngine").field("metering", &self.0.metering).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("cannot run WebAssembly on this machine: {0}")]
+    Unsupported(String),
+    #[error("cannot start the thread that ends calls of rules which take too long")]
+    Ticker(#[source] std::io::Error),
+}
+
+impl RuleEngine {
+    pub fn new(metering: Metering) -> Result<RuleEngine, EngineError> {
+        let engine = Engine::new(&config(metering))
+            .map_err(|error| EngineError::Unsupported(format!("{error:#}")))?;
+        let ticker = match metering {
+            Metering::Epoch => Some(Ticker::start(&engine).map_err(EngineError::Ticker)?),
+            Metering::Fuel => None,
+        };
+        Ok(RuleEngine(Arc::new(Inner { engine, metering, ticker })))
+    }
+
+    pub(super) fn wasmtime(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// Give the next call into a store this many milliseconds.
+    pub(super) fn allow<T>(&self, store: &mut Store<T>, time_ms: u64) {
+        let time_ms = time_ms.min(budget::TIME_MS_MAX);
+        match &self.0.ticker {
+            Some(ticker) => {
+                ticker.wake();
+                // The current tick has already begun, so one more is needed to give at least this.
+                store.set_epoch_deadline(time_ms + 1);
+            }
+            None => store
+                .set_fuel(time_ms * budget::FUEL_PER_MS)
+                .expect("fuel is on in an engine without a ticker"),
+        }
+    }
+}
+
+fn config(metering: Metering) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .concurrency_support(false)
+        .max_wasm_stack(budget::STACK_BYTES)
+        .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES))
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
+        // Nothing unwinds through a guest's frames but wasmtime's own backtrace.
+        .native_unwind_info(false);
+    match metering {
+        Metering::Epoch => config.epoch_interruption(true),
+        Metering::Fuel => config.consume_fuel(true),
+    };
+    config
+}
+
+/// A thread that advances the engine's epoch while calls are made, and sleeps otherwise, so that an
+/// idle sensor does not wake a thousand times a second.
+struct Ticker {
+    state: Arc<TickerState>,
+    thread: Thread,
+}
+
+#[derive(Default)]
+struct TickerState {
+    /// A call was made since the last tick.
+    used: AtomicBool,
+    asleep: AtomicBool,
+    stop: AtomicBool,
+}
+
+impl Ticker {
+    fn start(engine: &Engine) -> std::io::Result<Ticker> {
+        let state = Arc::new(TickerState::default());
+        let (weak, shared) = (engine.weak(), state.clone());
+        let thread = thread::Builder::new()
+            .name("rule-ticker".into())
+            .spawn(move || tick(&weak, &shared))?;
+        Ok(Ticker { state, thread: thread.thread().clone() })
+    }
+
+    /// To be called before each call into a guest.
+    fn wake(&self) {
+        // Either this store is seen by the ticker's last look before it sleeps, or `asleep` is seen
+        // here: both are sequentially consistent. A flag that is already up needs no store, because
+        // the ticker runs for IDLE_TICKS after it takes it down, longer than the call may take.
+        if !self.state.used.load(Ordering::Relaxed) {
+            self.state.used.store(true, Ordering::SeqCst);
+        }
+        if self.state.asleep.load(Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.state.stop.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+fn tick(engine: &EngineWeak, state: &TickerState) {
+    let mut idle_ticks = 0;
+    while !state.stop.load(Ordering::SeqCst) {
+        thread::sleep(TICK);
+        let Some(engine) = engine.upgrade() else { return };
+        engine.increment_epoch();
+        idle_ticks = if state.used.swap(false, Ordering::SeqCst) { 0 } else { idle_ticks + 1 };
+        if idle_ticks >= IDLE_TICKS {
+            state.asleep.store(true, Ordering::SeqCst);
+            while !state.used.load(Ordering::SeqCst) && !state.stop.load(Ordering::SeqCst) {
+                thread::park();
+            }
+            state.asleep.store(false, Ordering::SeqCst);
+            idle_ticks = 0;
+        }
+    }
+}

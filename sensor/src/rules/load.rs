@@ -1,0 +1,289 @@
+//! From the bytes of a component to one that is ready to judge. Nothing here runs on the event
+//! path: a large component takes seconds to compile.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, Linker};
+
+use super::budget::{Budget, COMPONENT_BYTES_MAX, CONFIG_BYTES_MAX};
+use super::cache::Cache;
+use super::contract;
+use super::engine::RuleEngine;
+use super::fault::FaultCause;
+use super::host::{self, HostState};
+use super::instance::{Blueprint, Configured, Instance};
+use super::interest::Interests;
+use super::metadata::{self, Permissions, RuleInfo};
+use super::wit;
+
+/// Whether a component's verdicts count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Active,
+    /// It judges, and its verdicts are counted, but they change nothing.
+    Shadow,
+    /// It is loaded, but not called.
+    Off,
+}
+
+/// What the operator decides about a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub mode: Mode,
+    /// What its rules may do, if they ask for it.
+    pub permissions: Permissions,
+    pub budget: Budget,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { mode: Mode::Active, permissions: Permissions::ALL, budget: Budget::default() }
+    }
+}
+
+/// Why a component was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("the file is empty")]
+    Empty,
+    #[error("the file ends too early; it may be incomplete")]
+    Truncated,
+    #[error("it is not WebAssembly")]
+    NotWasm,
+    #[error("it is WebAssembly in text form; build it into a binary component first")]
+    TextFormat,
+    #[error(
+        "it is a core module, not a component; make a component of it, for example with \
+         `wasm-tools component new`"
+    )]
+    CoreModule,
+    #[error("it is WebAssembly of a version that this sensor does not know: {version:02x?}")]
+    UnknownFormat { version: [u8; 4] },
+    #[error("it has more than {} MiB, the most that a component may have", COMPONENT_BYTES_MAX >> 20)]
+    TooLarge,
+    #[error("its configuration has more than {} KiB, the most allowed", CONFIG_BYTES_MAX >> 10)]
+    ConfigTooLarge,
+    #[error("it does not compile: {0}")]
+    Compile(String),
+    #[error(
+        "it imports `{name}`, which the sensor does not offer; a rule may import `ocellus:rule/*` \
+         and nothing else"
+    )]
+    ForeignImport { name: String },
+    #[error(
+        "it imports `{name}`, but this sensor offers version {} of `ocellus:rule`; rebuild it with \
+         the SDK of this version",
+        wit::VERSION
+    )]
+    OtherVersion { name: String },
+    #[error(
+        "it is a component of another world: a rule exports the function `{missing}`, this exports \
+         {}",
+        listed(found)
+    )]
+    OtherWorld { missing: &'static str, found: Vec<String> },
+    #[error("its imports or exports do not have the types of the world `rule`: {0}")]
+    OtherTypes(String),
+    #[error("it {cause} while it was started and configured: {detail}")]
+    Fault { cause: FaultCause, detail: String },
+    #[error("its `configure` refused: {0:?}")]
+    Refused(String),
+    #[error("its metadata is wrong: {0}")]
+    Metadata(String),
+}
+
+fn listed(names: &[String]) -> String {
+    const SHOWN_MAX: usize = 5;
+    if names.is_empty() {
+        return "nothing".into();
+    }
+    let shown: Vec<_> = names.iter().take(SHOWN_MAX).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > SHOWN_MAX { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Turns bytes into components that are ready to judge.
+#[derive(Clone)]
+pub struct Loader {
+    engine: RuleEngine,
+    linker: Linker<HostState>,
+    cache: Option<Arc<Cache>>,
+    settings: Settings,
+    /// Settings of single components, by name.
+    own_settings: BTreeMap<String, Settings>,
+}
+
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader")
+            .field("engine", &self.engine)
+            .field("cache", &self.cache)
+            .field("settings", &self.settings)
+            .field("own_settings", &self.own_settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A component that is compiled, checked, started and configured.
+pub struct Prepared {
+    pub(super) blueprint: Blueprint,
+    pub(super) instance: Instance,
+    pub(super) rules: Vec<Arc<RuleInfo>>,
+    pub(super) interests: Interests,
+    pub(super) settings: Settings,
+    digest: String,
+    from_cache: bool,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared")
+            .field("name", &self.blueprint.name)
+            .field("digest", &self.digest)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    pub fn name(&self) -> &str {
+        &self.blueprint.name
+    }
+
+    pub fn rules(&self) -> &[Arc<RuleInfo>] {
+        &self.rules
+    }
+
+    /// SHA-256 of the component, lower-case hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whether the cache had its compiled code.
+    pub fn from_cache(&self) -> bool {
+        self.from_cache
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.settings.mode
+    }
+}
+
+impl Loader {
+    /// A loader without a cache, for which default settings hold.
+    ///
+    /// # Panics
+    /// If two host functions have the same name, which is a bug here.
+    pub fn new(engine: RuleEngine) -> Loader {
+        let mut linker = Linker::new(engine.wasmtime());
+        host::add_to_linker(&mut linker).expect("the host's functions have distinct names");
+        let settings = Settings::default();
+        Loader { engine, linker, cache: None, settings, own_settings: BTreeMap::new() }
+    }
+
+    /// Keep compiled code in a cache.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Cache) -> Loader {
+        self.cache = Some(Arc::new(cache));
+        self
+    }
+
+    /// Use these settings for all components that have none of their own.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Loader {
+        self.settings = settings;
+        self
+    }
+
+    /// Use these settings for the component of a name.
+    #[must_use]
+    pub fn with_own_settings(mut self, name: impl Into<String>, settings: Settings) -> Loader {
+        self.own_settings.insert(name.into(), settings);
+        self
+    }
+
+    /// Make a component ready: compile it, check it, start it and let it configure itself.
+    ///
+    /// `name` is its file name without `.wasm`; `config` is what `configure` gets.
+    pub fn load(&self, name: &str, wasm: &[u8], config: &str) -> Result<Prepared, LoadError> {
+        if wasm.len() as u64 > COMPONENT_BYTES_MAX {
+            return Err(LoadError::TooLarge);
+        }
+        if config.len() as u64 > CONFIG_BYTES_MAX {
+            return Err(LoadError::ConfigTooLarge);
+        }
+        contract::check_format(wasm)?;
+        let digest = Sha256::digest(wasm);
+        let (component, from_cache) = self.compile(wasm, digest.as_slice())?;
+        let settings = *self.own_settings.get(name).unwrap_or(&self.settings);
+        let blueprint = self.link(name, &component, config, settings.budget)?;
+        let (instance, configured) = blueprint
+            .start()
+            .map_err(|failure| LoadError::Fault { cause: failure.cause, detail: failure.detail })?;
+        let metadata = match configured {
+            Configured::Metadata(metadata) => metadata,
+            Configured::Refused(why) => return Err(LoadError::Refused(shortened(why))),
+        };
+        let rules = metadata::check_rules(metadata.rules).map_err(LoadError::Metadata)?;
+        let interests = Interests::compile(metadata.interests).map_err(LoadError::Metadata)?;
+        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Prepared { blueprint, instance, rules, interests, settings, digest, from_cache })
+    }
+
+    /// Compiled code, and whether the cache had it.
+    fn compile(&self, wasm: &[u8], digest: &[u8]) -> Result<(Component, bool), LoadError> {
+        let engine = self.engine.wasmtime();
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
+            return Ok((component, true));
+        }
+        // A panic of the compiler is a bug of the compiler, but the sensor must outlive it.
+        let compiled = catch_unwind(AssertUnwindSafe(|| Component::new(engine, wasm)));
+        let component = match compiled {
+            Ok(Ok(component)) => component,
+            Ok(Err(error)) => return Err(LoadError::Compile(shortened(format!("{error:#}")))),
+            Err(_) => return Err(LoadError::Compile("the compiler failed on it".into())),
+        };
+        if let Some(cache) = &self.cache {
+            cache.put(engine, digest, &component);
+        }
+        Ok((component, false))
+    }
+
+    fn link(
+        &self,
+        name: &str,
+        component: &Component,
+        config: &str,
+        budget: Budget,
+    ) -> Result<Blueprint, LoadError> {
+        contract::check_world(self.engine.wasmtime(), component)?;
+        let linked = self
+            .linker
+            .instantiate_pre(component)
+            .and_then(wit::RulePre::new)
+            .map_err(|error| LoadError::OtherTypes(shortened(format!("{error:#}"))))?;
+        Ok(Blueprint {
+            engine: self.engine.clone(),
+            component: linked,
+            name: name.into(),
+            config: config.into(),
+            budget,
+        })
+    }
+}
+
+/// A text of foreign origin, fit for a message.
+fn shortened(mut text: String) -> String {
+    const BYTES_MAX: usize = 400;
+    if text.len() > BYTES_MAX {
+        text.truncate(text.floor_char_boundary(BYTES_MAX));
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,40 @@
+//! Rules: WebAssembly components that say what to do with an event.
+//!
+//! A file becomes a rule in force in these steps: [`watch`] sees it, [`Loader`] compiles and checks
+//! it, starts it and lets it configure itself, all off the event path; [`RuleSet::install`] puts it
+//! into force between two events. [`RuleSet::judge`] asks every component that wants an event, each
+//! in a store of its own and within its [`budget`].
+//!
+//! wasmtime is named in this module and nowhere else.
+
+pub mod budget;
+pub mod build;
+mod cache;
+mod component;
+mod contract;
+mod engine;
+mod fault;
+pub mod health;
+mod host;
+mod instance;
+mod interest;
+mod limits;
+mod load;
+mod metadata;
+mod names;
+mod output;
+mod precompiled;
+mod set;
+mod stats;
+mod text_set;
+mod trust;
+mod wit;
+
+pub use cache::{Cache, CacheError};
+pub use engine::{EngineError, Metering, RuleEngine};
+pub use fault::{Fault, FaultCause};
+pub use load::{LoadError, Loader, Mode, Prepared, Settings};
+pub use metadata::{Permissions, RuleInfo};
+pub use set::{InstallError, RuleSet};
+pub use stats::{ComponentCounters, ComponentStats, RuleCounters, RuleStats};
+pub use trust::Untrusted;

@@ -1,0 +1,192 @@
+//! The rules in force, and what they say about an event.
+//!
+//! The set belongs to the machine: it reads no clock, and changes only between two events. Each
+//! change makes a new generation.
+
+use std::sync::Arc;
+
+use super::budget::COMPONENTS_MAX;
+use super::component::Loaded;
+use super::load::{Mode, Prepared};
+use super::stats::ComponentStats;
+use crate::event::{Event, Field, Kinds};
+use crate::verdict::Verdict;
+
+/// All components that are loaded, in the order of their names.
+#[derive(Default)]
+pub struct RuleSet {
+    components: Vec<Loaded>,
+    /// Which of them may want which kind; see [`KindIndex`].
+    index: KindIndex,
+    generation: u64,
+    /// Rule and component of each wish to drop the current event; kept to save an allocation.
+    drops: Vec<(usize, usize)>,
+    /// Events dropped by rules that are not loaded any more.
+    dropped_before: u64,
+}
+
+/// Why a component that was loaded cannot join the set.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstallError {
+    #[error("its rule `{rule}` has the same id as one of the component `{component}`")]
+    SameRule { rule: Arc<str>, component: Arc<str> },
+    #[error("there are {COMPONENTS_MAX} components already, and no more are allowed")]
+    TooMany,
+}
+
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.components.iter().map(Loaded::name);
+        f.debug_struct("RuleSet")
+            .field("generation", &self.generation)
+            .field("components", &names.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RuleSet {
+    pub fn new() -> RuleSet {
+        RuleSet::default()
+    }
+
+    /// Which state of the set this is; 0 before anything was installed.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.components.is_empty()
+    }
+
+    /// Put a component into force, in place of the one of the same name. On an error, what was in
+    /// force stays.
+    pub fn install(&mut self, prepared: Prepared) -> Result<(), InstallError> {
+        let name = prepared.blueprint.name.clone();
+        for other in self.components.iter().filter(|other| *other.name() != name) {
+            if let Some(rule) = prepared.rules.iter().find(|rule| other.has_rule(&rule.id)) {
+                let component = other.name().clone();
+                return Err(InstallError::SameRule { rule: rule.id.clone(), component });
+            }
+        }
+        match self.position(&name) {
+            Ok(index) => {
+                let before = &self.components[index];
+                let component = Loaded::replacing(before, prepared);
+                self.dropped_before += before.drops_not_in(&component);
+                self.components[index] = component;
+            }
+            Err(_) if self.components.len() >= COMPONENTS_MAX => return Err(InstallError::TooMany),
+            Err(index) => self.components.insert(index, Loaded::new(prepared)),
+        }
+        self.changed();
+        Ok(())
+    }
+
+    /// Take a component out of force. False when there is none of this name.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let Ok(index) = self.position(name) else { return false };
+        self.dropped_before += self.components.remove(index).drops();
+        self.changed();
+        true
+    }
+
+    /// Change whether a component's verdicts count. False when there is none of this name.
+    pub fn set_mode(&mut self, name: &str, mode: Mode) -> bool {
+        let Ok(index) = self.position(name) else { return false };
+        self.components[index].set_mode(mode);
+        self.changed();
+        true
+    }
+
+    /// Ask all rules about an event. `now_ns` is any time that does not go back.
+    pub fn judge(&mut self, event: &Arc<Event>, now_ns: u64) -> Verdict {
+        let mut verdict = Verdict::new(self.generation);
+        let kinds = event.kinds;
+        // A component does not judge its own faults: it might fail at each of them.
+        let faulty = if kinds.intersects(Kinds::SENSOR_FAULT) {
+            event.text(Field::OCELLUS_COMPONENT)
+        } else {
+            None
+        };
+        self.drops.clear();
+        for index in self.index.candidates(kinds) {
+            let component = &mut self.components[index];
+            if faulty == Some(component.name()) || !component.wants(event) {
+                continue;
+            }
+            for rule in component.judge(event, now_ns, &mut verdict) {
+                self.drops.push((index, rule));
+            }
+        }
+        for (index, rule) in self.drops.drain(..) {
+            self.components[index].ask_to_drop(rule, kinds, &mut verdict);
+        }
+        verdict
+    }
+
+    /// Counters of each component, in order.
+    pub fn stats(&self) -> Vec<ComponentStats> {
+        self.components.iter().map(Loaded::stats).collect()
+    }
+
+    /// Events dropped by rules that were in force once and are not any more.
+    pub fn events_dropped_before(&self) -> u64 {
+        self.dropped_before
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.components.binary_search_by(|component| (**component.name()).cmp(name))
+    }
+
+    fn changed(&mut self) {
+        self.generation += 1;
+        let called = self.components.iter().map(|component| {
+            if component.mode() == Mode::Off { Kinds::NONE } else { component.kinds() }
+        });
+        self.index = KindIndex::new(called);
+    }
+}
+
+/// For each kind, which components may want events of it: a bit for each component.
+///
+/// An event that nobody wants costs a look at a few words, however many components there are.
+#[derive(Default)]
+struct KindIndex {
+    /// Words of one kind, one kind after the other.
+    masks: Box<[u64]>,
+    words: usize,
+}
+
+impl KindIndex {
+    fn new(kinds: impl ExactSizeIterator<Item = Kinds>) -> KindIndex {
+        let words = kinds.len().div_ceil(64);
+        let mut masks = vec![0; words * Kinds::NAMES.len()];
+        for (component, kinds) in kinds.enumerate() {
+            for (row, (kind, _)) in Kinds::NAMES.iter().enumerate() {
+                if kinds.intersects(*kind) {
+                    masks[row * words + component / 64] |= 1 << (component % 64);
+                }
+            }
+        }
+        KindIndex { masks: masks.into(), words }
+    }
+
+    /// Positions of the components that may want an event of these kinds, in order.
+    fn candidates(&self, kinds: Kinds) -> impl Iterator<Item = usize> + '_ {
+        (0..self.words).flat_map(move |word| {
+            let mut bits = 0;
+            for (row, (kind, _)) in Kinds::NAMES.iter().enumerate() {
+                if kinds.intersects(*kind) {
+                    bits |= self.masks[row * self.words + word];
+                }
+            }
+            std::iter::from_fn(move || {
+                let bit = bits.trailing_zeros();
+                (bit < 64).then(|| {
+                    bits &= bits - 1;
+                    word * 64 + bit as usize
+                })
+            })
+        })
+    }
+}

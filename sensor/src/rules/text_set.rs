@@ -1,0 +1,75 @@
+//! A set of texts, and the comparisons of a field with it that need no guest.
+
+use rustc_hash::FxHashSet;
+
+/// How a text is compared with a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    OneOf,
+    Prefix,
+    Suffix,
+    Contains,
+}
+
+/// Up to this many texts, comparing each is faster than hashing one.
+const LINEAR_MAX: usize = 8;
+
+/// A set of texts.
+#[derive(Clone, Debug)]
+pub struct TextSet {
+    texts: Box<[Box<str>]>,
+    /// Filled when there are more than [`LINEAR_MAX`].
+    hashed: FxHashSet<Box<str>>,
+}
+
+impl TextSet {
+    pub fn new(texts: Vec<String>) -> TextSet {
+        let texts: Box<[Box<str>]> = texts.into_iter().map(String::into_boxed_str).collect();
+        let hashed = if texts.len() > LINEAR_MAX {
+            texts.iter().cloned().collect()
+        } else {
+            FxHashSet::default()
+        };
+        TextSet { texts, hashed }
+    }
+
+    /// Whether a text compares with one of the set.
+    pub fn matches(&self, how: Match, text: &str) -> bool {
+        match how {
+            Match::OneOf if self.hashed.is_empty() => self.texts.iter().any(|one| **one == *text),
+            Match::OneOf => self.hashed.contains(text),
+            Match::Prefix => self.texts.iter().any(|one| text.starts_with(&**one)),
+            Match::Suffix => self.texts.iter().any(|one| text.ends_with(&**one)),
+            Match::Contains => self.texts.iter().any(|one| text.contains(&**one)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(texts: &[&str]) -> TextSet {
+        TextSet::new(texts.iter().map(|text| text.to_string()).collect())
+    }
+
+    #[test]
+    fn each_comparison_does_what_it_says() {
+        let set = set(&["/tmp/", ".sh"]);
+        assert!(set.matches(Match::OneOf, ".sh") && !set.matches(Match::OneOf, "a.sh"));
+        assert!(set.matches(Match::Prefix, "/tmp/a") && !set.matches(Match::Prefix, "a/tmp/"));
+        assert!(set.matches(Match::Suffix, "a.sh") && !set.matches(Match::Suffix, "a.sh."));
+        assert!(set.matches(Match::Contains, "a.sh.") && !set.matches(Match::Contains, "/tmp"));
+    }
+
+    #[test]
+    fn small_and_large_sets_agree() {
+        let many: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+        let large = TextSet::new(many.clone());
+        for text in many.iter().map(String::as_str).chain(["100", "", "-1"]) {
+            let small = many.iter().any(|one| one == text);
+            assert_eq!(large.matches(Match::OneOf, text), small, "{text}");
+        }
+        assert!(!set(&[]).matches(Match::Contains, "a"));
+    }
+}

@@ -1,0 +1,442 @@
+//! The rim: everything that the machine may not touch. Descriptors, timers, signals, threads and
+//! outputs are owned here, and nothing is decided.
+//!
+//! Order at start: rings open first, then the running processes are read, so that none is missed
+//! between the two.
+
+mod rules;
+mod source;
+mod summary;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::backend::BackendError;
+use crate::config::Config;
+use crate::digest::pool::Pool;
+use crate::event::{Event, Kinds};
+use crate::host::{boottime_ns, wall_offset_ns};
+use crate::input::{HashResult, HashStatus, HostInfo, Input, Lost, NameAnswers};
+use crate::machine::Sensor;
+use crate::names::{self, Resolver};
+use crate::recording::{RecordingError, Writer};
+use crate::rules::watch::Change;
+use crate::sink::{Push, Sink, SinkError, WhenFull};
+use rules::{Rules, RulesError};
+use source::{Snapshot, Source};
+
+/// Records taken from the ring before anything else gets a turn. At 1 KiB each they are a
+/// fraction of the ring, and take some ms.
+const DRAIN_RECORDS_MAX: usize = 2_048;
+
+/// Answers of other threads that may wait for the loop. Twice the requests that the hash pool can
+/// hold: the loop is never that far behind.
+const MESSAGES_MAX: usize = 4_096;
+
+/// How often counters of the kernel, the clock and the name files are looked at.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time between two snapshots at least, so that a sensor that loses events all the time does not
+/// read /proc all the time.
+const RESYNC_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A clock step is one of more than this, in ns: what the clock is slewed by is less in a second.
+const CLOCK_STEP_NS: u64 = 1_000_000;
+
+/// What to run.
+#[derive(Debug)]
+pub struct Options {
+    pub config: Config,
+    /// Write a recording instead of events.
+    pub record: Option<Record>,
+    /// Stop by itself after this long.
+    pub duration: Option<Duration>,
+}
+
+/// Where a recording goes.
+#[derive(Debug)]
+pub struct Record {
+    pub path: PathBuf,
+    pub max_bytes: u64,
+}
+
+/// Why the sensor did not start, or stopped before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("cannot capture events")]
+    Backend(#[from] BackendError),
+    #[error("cannot write events")]
+    Sink(#[from] SinkError),
+    #[error("cannot load the rules")]
+    Rules(#[from] RulesError),
+    #[error("cannot record")]
+    Recording(#[from] RecordingError),
+    #[error("cannot start {what}")]
+    Start { what: &'static str, source: std::io::Error },
+}
+
+/// What other threads tell the loop.
+#[derive(Debug)]
+enum Message {
+    Hash(HashResult),
+    Names(NameAnswers),
+    Rules(Change),
+    Snapshot(Snapshot),
+}
+
+/// Runs until a signal, the end of the duration, or the end of whoever reads the events.
+pub fn run(options: Options) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::Start { what: "the event loop", source })?;
+    let outcome = runtime.block_on(async { Rim::start(options)?.run().await });
+    // A thread that hangs in a read of a dead file server must not keep the process alive.
+    runtime.shutdown_background();
+    outcome
+}
+
+struct Rim {
+    sensor: Sensor,
+    source: AsyncFd<Source>,
+    sink: Option<Sink>,
+    recorder: Option<Writer>,
+    pool: Option<Pool>,
+    resolver: Resolver,
+    name_files: names::Files,
+    rules: Option<Rules>,
+    sender: mpsc::Sender<Message>,
+    messages: mpsc::Receiver<Message>,
+    /// Events on their way from the machine to the sink.
+    out: Vec<Arc<Event>>,
+    wall_offset_ns: i64,
+    env_max: u32,
+    /// Events wait until the first snapshot is in: what it found must come first.
+    snapshot_running: bool,
+    resynced: Instant,
+    resync_wanted: bool,
+    stop_at: Option<Instant>,
+    stopping: Option<&'static str>,
+}
+
+impl Rim {
+    fn start(options: Options) -> Result<Rim, RunError> {
+        let Options { config, record, duration } = options;
+        let source = Source::open(&config.capture)?;
+        let recorder =
+            record.map(|record| Writer::create(&record.path, record.max_bytes)).transpose()?;
+        let sink = match &recorder {
+            Some(_) => None,
+            None => Some(Sink::open(&config.output.sink_settings(WhenFull::Drop))?),
+        };
+        let (sender, messages) = mpsc::channel(MESSAGES_MAX);
+        let rules = match (&recorder, &config.rules.dir) {
+            (None, Some(dir)) => Some(Rules::start(dir, &config.rules, sender.clone())?),
+            _ => None,
+        };
+        let start = |what| move |source| RunError::Start { what, source };
+        let hash = config.hash_settings();
+        let answers = sender.clone();
+        // A full channel loses the answer, and its events go without: the loop is that far behind.
+        let on_done = move |result| drop(answers.try_send(Message::Hash(result)));
+        let pool = match hash.algorithms.is_empty() {
+            true => None,
+            false => Some(Pool::start(hash, on_done).map_err(start("the hash threads"))?),
+        };
+        let answers = sender.clone();
+        let on_answer = move |names| drop(answers.try_send(Message::Names(names)));
+        let resolver = Resolver::start(on_answer).map_err(start("the name look-ups"))?;
+        let async_fd = AsyncFd::with_interest(source, Interest::READABLE)
+            .map_err(start("waiting for the ring"))?;
+        let mut rim = Rim {
+            sensor: Sensor::new(&config.machine_settings(), Default::default()),
+            source: async_fd,
+            sink,
+            recorder,
+            pool,
+            resolver,
+            name_files: names::Files::default(),
+            rules,
+            sender,
+            messages,
+            out: Vec::new(),
+            wall_offset_ns: wall_offset_ns(),
+            env_max: config.capture.env.map_or(0, |size| size.bytes() as u32),
+            snapshot_running: false,
+            resynced: Instant::now(),
+            resync_wanted: false,
+            stop_at: duration.map(|duration| Instant::now() + duration),
+            stopping: None,
+        };
+        rim.introduce(&config)?;
+        Ok(rim)
+    }
+
+    /// The first inputs: the host, its clock, its names, its rules, its processes.
+    fn introduce(&mut self, config: &Config) -> Result<(), RunError> {
+        let mut host = HostInfo::read();
+        host.name.clone_from(&config.host.name);
+        host.sensor_pid = std::process::id();
+        self.input(&Input::Host(host))?;
+        self.input(&Input::Clock { wall_offset_ns: self.wall_offset_ns })?;
+        let names = self.name_files.load();
+        self.input(&Input::Names(names))?;
+        let message = self.source.get_ref().describe();
+        tracing::info!("{message}");
+        self.say(Kinds::SENSOR_START, "sensor_started", None, message);
+        if let Some(rules) = &mut self.rules {
+            for change in rules.take_first() {
+                self.change_rules(change);
+            }
+        }
+        self.start_snapshot();
+        Ok(())
+    }
+
+    async fn run(mut self) -> Result<(), RunError> {
+        let signals = |kind| {
+            signal(kind).map_err(|source| RunError::Start { what: "signal handling", source })
+        };
+        let (mut interrupt, mut terminate, mut hangup) = (
+            signals(SignalKind::interrupt())?,
+            signals(SignalKind::terminate())?,
+            signals(SignalKind::hangup())?,
+        );
+        let mut housekeeping = interval(HOUSEKEEPING_INTERVAL);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.stopping.is_none() {
+            let ripe = self.next_step();
+            tokio::select! {
+                ready = self.source.readable_mut() => {
+                    let mut ready = ready
+                        .map_err(|source| RunError::Start { what: "waiting for the ring", source })?;
+                    if ready.get_inner().looked_empty() {
+                        ready.clear_ready();
+                    }
+                    self.drain(DRAIN_RECORDS_MAX)?;
+                }
+                Some(message) = self.messages.recv() => self.take(message)?,
+                () = sleep_until(ripe) => {}
+                _ = housekeeping.tick() => self.keep_house()?,
+                _ = received(&mut interrupt) => self.stopping = Some("interrupted (SIGINT)"),
+                _ = received(&mut terminate) => self.stopping = Some("asked to stop (SIGTERM)"),
+                _ = received(&mut hangup) => self.reload(),
+            }
+            self.step()?;
+            if self.stop_at.is_some_and(|stop_at| Instant::now() >= stop_at) {
+                self.stopping = Some("the time is up");
+            }
+        }
+        self.finish()
+    }
+
+    /// Gives the machine one input, and the recording too.
+    fn input(&mut self, input: &Input<'_>) -> Result<(), RunError> {
+        let now_ns = boottime_ns();
+        self.record(now_ns, input)?;
+        self.sensor.feed(input, now_ns, &mut self.out);
+        Ok(())
+    }
+
+    fn record(&mut self, now_ns: u64, input: &Input<'_>) -> Result<(), RunError> {
+        let Some(recorder) = &mut self.recorder else { return Ok(()) };
+        recorder.write(now_ns, input)?;
+        if recorder.is_full() {
+            self.stopping.get_or_insert("the recording has reached its size");
+        }
+        Ok(())
+    }
+
+    /// Takes records out of the ring. True when it is empty.
+    fn drain(&mut self, max: usize) -> Result<bool, RunError> {
+        let now_ns = boottime_ns();
+        let mut failed = Ok(());
+        let taken = {
+            let Rim { source, sensor, recorder, out, .. } = self;
+            source.get_mut().drain(max, |bytes| {
+                if let Some(recorder) = recorder {
+                    let written = recorder.write(now_ns, &Input::Raw(bytes.into()));
+                    failed = std::mem::replace(&mut failed, Ok(())).and(written);
+                }
+                sensor.feed_raw(bytes, now_ns, out);
+            })
+        };
+        failed?;
+        if self.recorder.as_ref().is_some_and(Writer::is_full) {
+            self.stopping.get_or_insert("the recording has reached its size");
+        }
+        self.ask();
+        Ok(taken < max)
+    }
+
+    /// Lets the machine deliver what is ripe, and hands it to the sink.
+    fn step(&mut self) -> Result<(), RunError> {
+        if !self.snapshot_running || self.sensor.is_pressed() {
+            let now_ns = boottime_ns();
+            if self.sensor.next_step_ns().is_some_and(|ripe_ns| ripe_ns <= now_ns) {
+                self.record(now_ns, &Input::Tick)?;
+                self.sensor.step(now_ns, &mut self.out);
+            }
+        }
+        self.ask();
+        self.deliver();
+        Ok(())
+    }
+
+    /// Passes on what the machine asks for.
+    fn ask(&mut self) {
+        for request in self.sensor.take_hash_requests() {
+            let Some(pool) = &self.pool else { continue };
+            if let Err(refused) = pool.submit(request) {
+                let detail = Some("too many files wait to be hashed".to_owned());
+                let result = HashResult::without_digests(refused.id, HashStatus::Timeout, detail);
+                drop(self.sender.try_send(Message::Hash(result)));
+            }
+        }
+        let questions = self.sensor.take_questions();
+        if !questions.is_empty() {
+            self.resolver.ask(questions.users, questions.groups);
+        }
+    }
+
+    fn deliver(&mut self) {
+        let Some(sink) = &self.sink else {
+            self.out.clear();
+            return;
+        };
+        for event in self.out.drain(..) {
+            if sink.push(event) == Push::Closed {
+                self.stopping.get_or_insert("nobody reads the events any more");
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), RunError> {
+        match message {
+            Message::Hash(result) => self.input(&Input::Hash(result)),
+            Message::Names(answers) => self.input(&Input::MoreNames(answers)),
+            Message::Rules(change) => {
+                self.change_rules(change);
+                Ok(())
+            }
+            Message::Snapshot(snapshot) => self.take_snapshot(&snapshot),
+        }
+    }
+
+    fn change_rules(&mut self, change: Change) {
+        let (action, component, message) = rules::apply(change, &mut self.sensor.rules);
+        self.say(Kinds::SENSOR_RULES, action, Some(&component), message);
+    }
+
+    /// An event of the sensor itself.
+    fn say(&mut self, kinds: Kinds, action: &'static str, about: Option<&str>, message: String) {
+        self.sensor.say(kinds, action, about, message, boottime_ns(), &mut self.out);
+    }
+
+    fn start_snapshot(&mut self) {
+        self.snapshot_running = true;
+        self.resync_wanted = false;
+        self.resynced = Instant::now();
+        let starts = self.source.get_mut().task_starts();
+        let (sender, env_max) = (self.sender.clone(), self.env_max);
+        tokio::task::spawn_blocking(move || {
+            let snapshot = Snapshot::take(&starts, env_max);
+            drop(sender.blocking_send(Message::Snapshot(snapshot)));
+        });
+    }
+
+    fn take_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), RunError> {
+        // What the ring holds happened while /proc was read: the machine puts both in order.
+        while !self.drain(DRAIN_RECORDS_MAX)? {}
+        for record in &snapshot.records {
+            self.input(&Input::Raw(record.into()))?;
+        }
+        self.snapshot_running = false;
+        self.input(&Input::SnapshotEnd { began_ns: snapshot.began_ns })
+    }
+
+    /// When the machine next has something to do.
+    fn next_step(&self) -> Instant {
+        let now_ns = boottime_ns();
+        let wait = match self.sensor.next_step_ns() {
+            // A ripe event that did not leave waits for its hash: look again soon.
+            Some(ripe_ns) if ripe_ns <= now_ns => Duration::from_millis(10),
+            Some(ripe_ns) => Duration::from_nanos(ripe_ns - now_ns),
+            None => HOUSEKEEPING_INTERVAL,
+        };
+        let next = Instant::now() + wait.min(HOUSEKEEPING_INTERVAL);
+        self.stop_at.map_or(next, |stop_at| next.min(stop_at))
+    }
+
+    /// Looks at what nobody tells of: lost events, the clock, the name files.
+    fn keep_house(&mut self) -> Result<(), RunError> {
+        for (cause, kind, count) in self.source.get_mut().lost_since() {
+            tracing::error!(cause, kind, count, "the kernel lost events");
+            let lost = Lost { cause: cause.to_owned(), kind: kind.to_owned(), count };
+            self.input(&Input::Lost(lost))?;
+            self.resync_wanted = true;
+        }
+        if self.resync_wanted && !self.snapshot_running && self.resynced.elapsed() >= RESYNC_INTERVAL
+        {
+            tracing::warn!("reading the running processes again, since events were lost");
+            self.start_snapshot();
+        }
+        let wall_offset_ns = wall_offset_ns();
+        if wall_offset_ns.abs_diff(self.wall_offset_ns) > CLOCK_STEP_NS {
+            self.wall_offset_ns = wall_offset_ns;
+            self.input(&Input::Clock { wall_offset_ns })?;
+        }
+        if let Some(names) = self.name_files.changed() {
+            self.input(&Input::Names(names))?;
+        }
+        Ok(())
+    }
+
+    /// SIGHUP.
+    fn reload(&mut self) {
+        tracing::info!("reading the rules again and opening the output anew (SIGHUP)");
+        if let Some(rules) = &self.rules {
+            rules.rescan();
+        }
+        if let Some(sink) = &self.sink {
+            sink.reopen();
+        }
+    }
+
+    /// Drains the ring and the machine, writes everything out and prints the totals.
+    fn finish(mut self) -> Result<(), RunError> {
+        let why = self.stopping.unwrap_or("done");
+        while !self.drain(DRAIN_RECORDS_MAX)? {}
+        self.keep_house()?;
+        while let Ok(message) = self.messages.try_recv() {
+            self.take(message)?;
+        }
+        let now_ns = boottime_ns();
+        self.record(now_ns, &Input::Tick)?;
+        self.sensor.drain(now_ns, &mut self.out);
+        self.say(Kinds::SENSOR_STOP, "sensor_stopped", None, format!("Ocellus stopped: {why}"));
+        self.deliver();
+        tracing::info!("stopping: {why}");
+        if let Some(recorder) = self.recorder.take() {
+            let bytes = recorder.finish()?;
+            tracing::info!(bytes, "the recording is complete");
+        }
+        let sink = self.sink.take().map(Sink::finish);
+        summary::print(&mut self.sensor, sink);
+        Ok(())
+    }
+}
+
+/// A signal, or never when no more can come.
+async fn received(signal: &mut Signal) {
+    if signal.recv().await.is_none() {
+        std::future::pending::<()>().await;
+    }
+}

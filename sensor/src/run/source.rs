@@ -1,0 +1,110 @@
+//! The backend that was chosen, and the snapshot of running processes that goes with it.
+
+use std::os::fd::{AsRawFd, RawFd};
+
+use crate::backend::ebpf::Ebpf;
+use crate::backend::{BackendError, CaptureSettings, LostCounts, TaskStart};
+use crate::config::{Backend, Capture};
+use crate::host::boottime_ns;
+use crate::snapshot;
+
+/// Where raw events come from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    ebpf: Ebpf,
+    /// What was lost when somebody last asked.
+    lost: LostCounts,
+    /// The last drain left nothing in the ring.
+    looked_empty: bool,
+}
+
+impl Source {
+    pub(crate) fn open(capture: &Capture) -> Result<Source, BackendError> {
+        let settings = CaptureSettings {
+            ring_bytes: capture.ring_bytes.bytes() as u32,
+            args_max: capture.args_max.bytes() as u32,
+            env_max: capture.env.map_or(0, |size| size.bytes() as u32),
+        };
+        if capture.backend == Backend::Kprobe {
+            return Err(BackendError::NoKprobe);
+        }
+        let ebpf = Ebpf::open(&settings)?;
+        for probe in ebpf.probes() {
+            if probe.attached() {
+                tracing::info!("probe {probe}");
+            } else {
+                tracing::warn!("probe {probe}");
+            }
+        }
+        Ok(Source { ebpf, lost: LostCounts::default(), looked_empty: false })
+    }
+
+    /// One line for the log and the start event.
+    pub(crate) fn describe(&self) -> String {
+        let attached = self.ebpf.probes().iter().filter(|probe| probe.attached()).count();
+        let all = self.ebpf.probes().len();
+        let version = env!("CARGO_PKG_VERSION");
+        format!("Ocellus {version} started: backend ebpf, {attached} of {all} probes attached")
+    }
+
+    /// Takes at most `max` records out of the ring; how many there were.
+    pub(crate) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> usize {
+        let taken = self.ebpf.drain(max, each);
+        self.looked_empty = taken < max;
+        taken
+    }
+
+    /// Whether the last [`drain`](Source::drain) emptied the ring: only then will it be readable
+    /// anew.
+    pub(crate) fn looked_empty(&self) -> bool {
+        self.looked_empty
+    }
+
+    /// What was lost since the last call: cause, kind and count of each.
+    pub(crate) fn lost_since(&mut self) -> Vec<(&'static str, &'static str, u64)> {
+        let lost = match self.ebpf.lost() {
+            Ok(lost) => lost,
+            Err(error) => {
+                tracing::error!(error = %error, "cannot read how many events the kernel lost");
+                return Vec::new();
+            }
+        };
+        let grown = lost.since(&self.lost);
+        self.lost = lost;
+        grown
+            .iter()
+            .filter(|(_, _, count)| *count > 0)
+            .map(|(cause, kind, count)| (cause.name(), kind.name(), count))
+            .collect()
+    }
+
+    /// Exact start times of the running processes; without them those of /proc have to do.
+    pub(crate) fn task_starts(&mut self) -> Vec<TaskStart> {
+        self.ebpf.task_starts().unwrap_or_else(|error| {
+            tracing::warn!(error = %error, "start times of running processes are rounded to 10 ms");
+            Vec::new()
+        })
+    }
+}
+
+impl AsRawFd for Source {
+    fn as_raw_fd(&self) -> RawFd {
+        self.ebpf.as_raw_fd()
+    }
+}
+
+/// The running processes, as records of kind existing.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// Boottime.
+    pub began_ns: u64,
+    pub records: Vec<Vec<u8>>,
+}
+
+impl Snapshot {
+    /// Reads /proc; takes some tens of microseconds for each process.
+    pub(crate) fn take(starts: &[TaskStart], env_max: u32) -> Snapshot {
+        let began_ns = boottime_ns();
+        Snapshot { began_ns, records: snapshot::take(starts, env_max) }
+    }
+}

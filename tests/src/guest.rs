@@ -1,0 +1,309 @@
+//! Guests in a few lines of WebAssembly text: what they say of themselves is laid out in memory
+//! here, so that a test writes only what is special about its guest.
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// What a rule asks to be allowed to do; the bits of the contract's `permissions`.
+pub const TAG: u8 = 1;
+pub const ALERT: u8 = 2;
+pub const DROP: u8 = 4;
+
+/// Address of the first constant in the guest's memory.
+const CONSTANTS: u32 = 1024;
+/// Address from which strings that the host hands over are put. Reset at each event.
+const HEAP: u32 = 128 << 10;
+/// Where host functions put results that do not fit into a register; 64 bytes.
+const RESULT: u32 = 64;
+
+/// A guest that is being written.
+///
+/// Its bodies may use the functions `$log $resolve $text $number $texts $many $make_set $test`, by
+/// the canonical ABI, and the constant address 64 for their results.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    rules: Vec<Rule>,
+    interests: Vec<(Vec<String>, Vec<Term>)>,
+    /// Body of `configure`; none: it answers the rules and interests above.
+    configure: Option<String>,
+    /// Body of `on-event`.
+    on_event: String,
+    /// More items of the module.
+    items: String,
+    constants: Vec<u8>,
+    version: String,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    id: String,
+    permissions: u8,
+    attack: Vec<String>,
+}
+
+/// A term of an interest.
+#[derive(Clone, Debug)]
+pub struct Term {
+    pub field: String,
+    /// `one-of`, `prefix`, `suffix` or `contains`, by its number in the contract.
+    pub how: u8,
+    pub texts: Vec<String>,
+}
+
+/// A verdict for a guest to answer.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Tag(Vec<String>),
+    Alert { severity: u8, message: String, tags: Vec<String> },
+    Drop,
+}
+
+impl Action {
+    pub fn tag(tag: &str) -> Action {
+        Action::Tag(vec![tag.into()])
+    }
+
+    pub fn alert(severity: u8, message: &str) -> Action {
+        Action::Alert { severity, message: message.into(), tags: vec![] }
+    }
+}
+
+impl Guest {
+    /// A guest with one rule, which may do everything, wants every event and says nothing.
+    pub fn new(id: &str) -> Guest {
+        Guest {
+            rules: vec![],
+            interests: vec![],
+            configure: None,
+            on_event: "i32.const 0".into(),
+            items: String::new(),
+            constants: vec![],
+            version: "0.1.0".into(),
+        }
+        .rule(id, TAG | ALERT | DROP)
+        .hits(&[])
+    }
+
+    /// One more rule.
+    pub fn rule(mut self, id: &str, permissions: u8) -> Guest {
+        self.rules.push(Rule { id: id.into(), permissions, attack: vec![] });
+        self
+    }
+
+    /// ATT&CK techniques of the last rule.
+    pub fn attack(mut self, techniques: &[&str]) -> Guest {
+        let rule = self.rules.last_mut().expect("a guest has a rule");
+        rule.attack = techniques.iter().map(|technique| technique.to_string()).collect();
+        self
+    }
+
+    /// Change what the last rule asks to be allowed.
+    pub fn permissions(mut self, permissions: u8) -> Guest {
+        self.rules.last_mut().expect("a guest has a rule").permissions = permissions;
+        self
+    }
+
+    /// One more interest.
+    pub fn interest(mut self, kinds: &[&str], terms: &[Term]) -> Guest {
+        self.interests.push((kinds.iter().map(|kind| kind.to_string()).collect(), terms.to_vec()));
+        self
+    }
+
+    /// Answer these verdicts, each with the position of its rule, on every event.
+    pub fn hits(mut self, hits: &[(u32, Action)]) -> Guest {
+        let address = self.list_of_hits(hits);
+        self.on_event = format!("i32.const {address}");
+        self
+    }
+
+    /// Address of a list of hits, for a body to return.
+    pub fn list_of_hits(&mut self, hits: &[(u32, Action)]) -> u32 {
+        let hits: Vec<Vec<u8>> =
+            hits.iter().map(|(rule, action)| self.hit(*rule, action)).collect();
+        let list = self.list(&hits);
+        self.constant(&words(&list))
+    }
+
+    /// Body of `on-event`; it leaves the address of a list of hits.
+    pub fn on_event(mut self, body: &str) -> Guest {
+        self.on_event = body.into();
+        self
+    }
+
+    /// Body of `configure`; it leaves the address of its result.
+    pub fn configure(mut self, body: &str) -> Guest {
+        self.configure = Some(body.into());
+        self
+    }
+
+    /// Further items of the module: functions, globals.
+    pub fn items(mut self, items: &str) -> Guest {
+        self.items.push_str(items);
+        self
+    }
+
+    /// Version of the contract that the guest is built for.
+    pub fn version(mut self, version: &str) -> Guest {
+        self.version = version.into();
+        self
+    }
+
+    /// Put bytes into the guest's memory; their address, a multiple of 8.
+    pub fn constant(&mut self, bytes: &[u8]) -> u32 {
+        self.constants.resize(self.constants.len().next_multiple_of(8), 0);
+        let address = CONSTANTS + self.constants.len() as u32;
+        self.constants.extend_from_slice(bytes);
+        assert!(CONSTANTS as usize + self.constants.len() <= HEAP as usize, "too many constants");
+        address
+    }
+
+    /// Address of what `configure` answers by default.
+    pub fn metadata(&mut self) -> u32 {
+        let rules: Vec<Vec<u8>> =
+            self.rules.clone().iter().map(|rule| self.rule_info(rule)).collect();
+        let interests = self.interests.clone();
+        let interests: Vec<Vec<u8>> = interests
+            .iter()
+            .map(|(kinds, terms)| {
+                let terms: Vec<Vec<u8>> = terms.iter().map(|term| self.term(term)).collect();
+                let kinds = self.strings(kinds);
+                words(&[kinds, self.list(&terms)].concat())
+            })
+            .collect();
+        let answer = [vec![0], self.list(&rules), self.list(&interests)].concat();
+        self.constant(&words(&answer))
+    }
+
+    /// The component.
+    pub fn build(&self) -> Vec<u8> {
+        let mut guest = self.clone();
+        let configure = match &guest.configure {
+            Some(body) => body.clone(),
+            None => format!("i32.const {}", guest.metadata()),
+        };
+        let text = guest.module(&configure);
+        let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let mut resolve = Resolve::default();
+        let package = resolve
+            .push_source("rule.wit", &contract(&guest.version))
+            .unwrap_or_else(|error| panic!("the contract does not parse: {error:#}"));
+        let world = resolve.select_world(&[package], Some("rule")).expect("it has a world `rule`");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
+            .expect("a module takes a custom section");
+        ComponentEncoder::default()
+            .module(&module)
+            .and_then(|encoder| encoder.validate(true).encode())
+            .unwrap_or_else(|error| panic!("{error:#}\n{text}"))
+    }
+
+    fn module(&self, configure: &str) -> String {
+        let Guest { on_event, items, version, constants, .. } = self;
+        let data: String = constants.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let event = format!("ocellus:rule/event@{version}");
+        format!(
+            r#"(module
+  (import "ocellus:rule/host@{version}" "log" (func $log (param i32 i32 i32)))
+  (import "{event}" "resolve" (func $resolve (param i32 i32 i32)))
+  (import "{event}" "text" (func $text (param i32 i32)))
+  (import "{event}" "number" (func $number (param i32 i32)))
+  (import "{event}" "texts" (func $texts (param i32 i32)))
+  (import "{event}" "many" (func $many (param i32 i32 i32)))
+  (import "{event}" "make-set" (func $make_set (param i32 i32 i32)))
+  (import "{event}" "test" (func $test (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 4)
+  (data (i32.const {CONSTANTS}) "{data}")
+  (global $heap (mut i32) (i32.const {HEAP}))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $address i32)
+    (local.set $address (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+    (global.set $heap (i32.add (local.get $address) (local.get 3)))
+    (block $fits
+      (br_if $fits
+        (i32.le_u (global.get $heap) (i32.mul (memory.size) (i32.const 65536))))
+      (br_if $fits
+        (i32.ne
+          (memory.grow (i32.add (i32.const 1) (i32.div_u (local.get 3) (i32.const 65536))))
+          (i32.const -1)))
+      unreachable)
+    (local.get $address))
+  {items}
+  (func (export "configure") (param $config i32) (param $config_len i32) (result i32)
+    {configure})
+  (func (export "on-event") (result i32)
+    (global.set $heap (i32.const {HEAP}))
+    {on_event}))"#
+        )
+    }
+
+    fn rule_info(&mut self, rule: &Rule) -> Vec<u8> {
+        let id = self.string(&rule.id);
+        let name = self.string(&format!("Name of {}", rule.id));
+        let description = self.string("A rule of a test.");
+        let version = self.string("1.0.0");
+        let attack = self.strings(&rule.attack);
+        let none = self.strings(&[]);
+        let permissions = vec![u32::from(rule.permissions)];
+        words(&[id, name, description, version, attack, none, permissions].concat())
+    }
+
+    fn term(&mut self, term: &Term) -> Vec<u8> {
+        let field = self.string(&term.field);
+        let texts = self.strings(&term.texts);
+        words(&[field, vec![u32::from(term.how), 0], texts, vec![0, 0]].concat())
+    }
+
+    fn hit(&mut self, rule: u32, action: &Action) -> Vec<u8> {
+        let mut verdict = match action {
+            Action::Tag(tags) => [vec![0], self.strings(tags)].concat(),
+            Action::Alert { severity, message, tags } => {
+                let message = self.string(message);
+                [vec![1, u32::from(*severity)], message, self.strings(tags)].concat()
+            }
+            Action::Drop => vec![2],
+        };
+        verdict.resize(6, 0);
+        words(&[vec![rule], verdict].concat())
+    }
+
+    fn string(&mut self, text: &str) -> Vec<u32> {
+        vec![self.constant(text.as_bytes()), text.len() as u32]
+    }
+
+    fn strings(&mut self, texts: &[String]) -> Vec<u32> {
+        let texts: Vec<Vec<u8>> = texts.iter().map(|text| words(&self.string(text))).collect();
+        self.list(&texts)
+    }
+
+    /// Address and length of a list.
+    fn list(&mut self, items: &[Vec<u8>]) -> Vec<u32> {
+        vec![self.constant(&items.concat()), items.len() as u32]
+    }
+}
+
+/// WebAssembly text that leaves the number of a field.
+pub fn resolved(guest: &mut Guest, name: &str) -> String {
+    let address = guest.constant(name.as_bytes());
+    let (length, value) = (name.len(), RESULT + 4);
+    format!(
+        "(block (result i32) \
+           (call $resolve (i32.const {address}) (i32.const {length}) (i32.const {RESULT})) \
+           (i32.load (i32.const {value})))"
+    )
+}
+
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// The contract as one file, with a version of our choice.
+fn contract(version: &str) -> String {
+    const HEADER: &str = "package ocellus:rule@0.1.0;";
+    let files = [
+        include_str!("../../wit/types.wit"),
+        include_str!("../../wit/host.wit"),
+        include_str!("../../wit/event.wit"),
+        include_str!("../../wit/rule.wit"),
+    ];
+    let parts = files.map(|file| file.strip_prefix(HEADER).expect("each file has the header"));
+    format!("package ocellus:rule@{version};\n{}", parts.concat())
+}

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
-use crate::config::{Backend, Config, ConfigError, Size};
+use crate::bytesize::ByteSize;
+use crate::config::{Backend, Config, ConfigError};
 use crate::sink::Format;
 
 pub use man::man_page;
@@ -177,7 +178,7 @@ pub struct RecordArgs {
     pub duration: Option<u64>,
     /// Stop once the file has this size
     #[arg(long, value_name = "SIZE", default_value = "256 MiB")]
-    pub max_size: Size,
+    pub max_size: ByteSize,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -327,7 +328,7 @@ mod tests {
     fn a_size_is_read_from_the_command_line() {
         let args = ["ocellus", "record", "f", "--max-size", "2 GiB"];
         let Command::Record(args) = Cli::try_parse_from(args).unwrap().command else { panic!() };
-        assert_eq!(args.max_size, Size::mib(2048));
+        assert_eq!(args.max_size, ByteSize(2 << 30));
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! Order at start: rings open first, then the running processes are read, so that none is missed
 //! between the two.
 
+mod replay;
 mod rules;
 mod settings;
 mod source;
 mod summary;
+
+pub use replay::{ReplayReport, replay};
+pub use rules::{RulesError, load_once};
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -29,9 +33,10 @@ use crate::input::{HashResult, HashStatus, HostInfo, Input, Lost, NameAnswers};
 use crate::machine::Sensor;
 use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
-use crate::snapshot::SnapshotSettings;
+use crate::rules::Change;
 use crate::sink::{Push, Sink, SinkError, WhenFull};
-use rules::{Change, Rules, RulesError};
+use crate::snapshot::SnapshotSettings;
+use rules::Rules;
 use source::{Snapshot, Source};
 
 /// Records taken from the ring before anything else gets a turn. At 1 KiB each they are a
@@ -89,7 +94,6 @@ pub enum RunError {
 enum Message {
     Hash(HashResult),
     Names(NameAnswers),
-    Rules(Change),
     Snapshot(Snapshot),
 }
 
@@ -143,11 +147,11 @@ impl Rim {
         };
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let rules = match (&recorder, &config.rules.dir) {
-            (None, Some(dir)) => Some(Rules::start(dir, &config.rules, sender.clone())?),
+            (None, Some(dir)) => Some(Rules::start(dir, &config.rules)?),
             _ => None,
         };
         let start = |what| move |source| RunError::Start { what, source };
-        let hash = settings::hash(&config.hash);
+        let hash = config.hash.clone();
         let answers = sender.clone();
         // A full channel loses the answer, and its events go without: the loop is that far behind.
         let on_done = move |result| drop(answers.try_send(Message::Hash(result)));
@@ -231,6 +235,7 @@ impl Rim {
                 }
                 () = std::future::ready(()), if ring_has_more => self.drain_turn()?,
                 Some(message) = self.messages.recv() => self.take(message)?,
+                change = next_change(&mut self.rules) => self.change_rules(change),
                 () = sleep_until(ripe) => {}
                 _ = housekeeping.tick() => self.keep_house()?,
                 _ = received(&mut interrupt) => self.stopping = Some("interrupted (SIGINT)"),
@@ -337,17 +342,16 @@ impl Rim {
         match message {
             Message::Hash(result) => self.input(&Input::Hash(result)),
             Message::Names(answers) => self.input(&Input::MoreNames(answers)),
-            Message::Rules(change) => {
-                self.change_rules(change);
-                Ok(())
-            }
             Message::Snapshot(snapshot) => self.take_snapshot(&snapshot),
         }
     }
 
+    /// Puts a change of the rules into force: the next event is judged by them.
     fn change_rules(&mut self, change: Change) {
-        let (action, component, message) = rules::apply(change, &mut self.sensor.rules);
-        self.say(Kinds::SENSOR_RULES, action, Some(&component), message);
+        let notice = self.sensor.rules.apply(change);
+        notice.log();
+        let action = if notice.refused { "rules_refused" } else { "rules_changed" };
+        self.say(Kinds::SENSOR_RULES, action, notice.component.as_deref(), notice.message);
     }
 
     /// An event of the sensor itself.
@@ -398,7 +402,9 @@ impl Rim {
             self.input(&Input::Lost(lost))?;
             self.resync_wanted = true;
         }
-        if self.resync_wanted && !self.snapshot_running && self.resynced.elapsed() >= RESYNC_INTERVAL
+        if self.resync_wanted
+            && !self.snapshot_running
+            && self.resynced.elapsed() >= RESYNC_INTERVAL
         {
             tracing::warn!("reading the running processes again, since events were lost");
             self.start_snapshot();
@@ -445,7 +451,7 @@ impl Rim {
             tracing::info!(bytes, "the recording is complete");
         }
         let sink = self.sink.take().map(Sink::finish);
-        summary::print(&mut self.sensor, sink);
+        eprint!("{}", summary::totals(&mut self.sensor, sink));
         Ok(())
     }
 }
@@ -458,6 +464,14 @@ impl Rim {
 )]
 fn wait_for(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
+}
+
+/// The next change of the rules; never one where there are none.
+async fn next_change(rules: &mut Option<Rules>) -> Change {
+    match rules {
+        Some(rules) => rules.next_change().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A signal, or never when no more can come.

@@ -71,7 +71,7 @@ fn what_config_show_writes_is_read_back() {
 #[test]
 fn values_are_read() {
     let text = "[capture]\nbackend = \"kprobe\"\nenv = \"4 KiB\"\n[ecs]\nactions = \"endpoint\"\n\
-                [rules.component.x]\nmode = \"shadow\"\npermissions = [\"tag\"]\nconfig = { n = 1 }";
+                [rules.component.x]\nmode = \"shadow\"\npermissions = [\"tag\"]";
     let config = parse(text).unwrap();
     assert_eq!(config.capture.backend, Backend::Kprobe);
     assert_eq!(config.capture.env, Some(ByteSize(4096)));

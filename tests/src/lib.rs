@@ -4,4 +4,5 @@
 
 pub mod guest;
 pub mod history;
+pub mod program;
 pub mod workload;

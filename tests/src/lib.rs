@@ -2,5 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod binary;
+pub mod ecs;
 pub mod guest;
 pub mod workload;

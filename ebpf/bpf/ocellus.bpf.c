@@ -121,23 +121,29 @@ int oc_exit_raw(oc_u64 *ctx)
 	return 0;
 }
 
+/* `out` is zeroed. */
+static __noinline void oc_fill_start(struct oc_task_start *out, struct task_struct *task)
+{
+	struct task_struct *parent = oc_get(task, real_parent);
+
+	out->start_ns = oc_get(task, start_boottime);
+	out->parent_start_ns = oc_get(oc_get(parent, group_leader), start_boottime);
+	out->pid = oc_get(task, tgid);
+	out->ppid = oc_get(parent, tgid);
+	if (oc_get(task, flags) & PF_KTHREAD)
+		out->flags = OC_F_KTHREAD;
+}
+
 /* Lists the processes there are, with start times as exact as those in the records. */
 SEC("iter/task")
 int oc_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct task_struct *parent;
 	struct oc_task_start entry = {};
 
 	if (!task || oc_get(task, tgid) != oc_get(task, pid))
 		return 0;
-	parent = oc_get(task, real_parent);
-	entry.start_ns = oc_get(task, start_boottime);
-	entry.parent_start_ns = oc_get(oc_get(parent, group_leader), start_boottime);
-	entry.pid = oc_get(task, tgid);
-	entry.ppid = oc_get(parent, tgid);
-	if (oc_get(task, flags) & PF_KTHREAD)
-		entry.flags = OC_F_KTHREAD;
+	oc_fill_start(&entry, task);
 	bpf_seq_write(ctx->meta->seq, &entry, sizeof(entry));
 	return 0;
 }

@@ -103,7 +103,7 @@ fn advise(report: &Report) -> Vec<String> {
     let mut advice = Vec::new();
     let missing = report.privileges.missing_for_ebpf();
     if !missing.is_empty() {
-        advice.push(format!("run as root, or with {}", missing.join(" and ")));
+        advice.push(format!("run as root, or with {}", report.privileges.listed(&missing)));
     }
     if report.btf.is_none() {
         advice.push(format!(
@@ -116,7 +116,10 @@ fn advise(report: &Report) -> Vec<String> {
     }
     let files = report.privileges.missing_for_files();
     if missing.is_empty() && !files.is_empty() {
-        advice.push(format!("add {} to read executables of other users", files.join(" and ")));
+        advice.push(format!(
+            "add {} to read executables of other users",
+            report.privileges.listed(&files)
+        ));
     }
     if report.memory_limit.charged && report.memory_limit.hard_bytes.is_some() {
         advice.push(
@@ -185,7 +188,7 @@ mod tests {
             lockdown: Lockdown::None,
             tracefs: None,
             memory_limit: MemoryLimit { soft_bytes: None, hard_bytes: None, charged: false },
-            ring_bytes: 1 << 24,
+            ring_bytes: 1 << 23,
             probes: vec![ProbeStatus {
                 name: "exec",
                 attach: "tp_btf/sched_process_exec".to_owned(),

@@ -362,6 +362,11 @@ impl Sensor {
         }
     }
 
+    /// True when raw events come in faster than they can wait: then nothing waits.
+    pub fn is_pressed(&self) -> bool {
+        self.queue.is_pressed()
+    }
+
     pub fn counters(&self) -> Counters {
         self.counters.settled(self.queue.len())
     }

@@ -7,11 +7,21 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
-use ocellus::cli::{self, Cli, Command, ConfigCommand};
+use ocellus::cli::{
+    self, Cli, Command, ConfigCommand, RecordArgs, ReplayArgs, RulesCommand, RunArgs,
+};
 use ocellus::config::{Config, DEFAULT_PATH};
 use ocellus::error_chain::ErrorChain;
+use ocellus::names::NameFiles;
+use ocellus::run::{self, Options, Record};
+use ocellus::snapshot::{Snapshot, SnapshotSettings, TaskStarts};
+use ocellus::{doctor, logging, ps, rules};
+
+/// Bytes of each command line that `ocellus ps` reads; a line of a terminal shows fewer.
+const PS_ARGS_BYTES: usize = 4_096;
 
 /// A command's own error: printed once, here.
 type Outcome = Result<(), Box<dyn Error>>;
@@ -35,7 +45,13 @@ fn dispatch(command: Command) -> Outcome {
         Command::Completions { shell } => print(&cli::completions(shell)),
         Command::Man => print(&cli::man_page()),
         Command::Schema => print(cli::schema_page().as_bytes()),
-        other => Err(format!("this build cannot do {other:?}").into()),
+        Command::Run(args) => run(args),
+        Command::Record(args) => record(args),
+        Command::Replay(args) => replay(&args),
+        Command::Doctor(args) => doctor(args.json),
+        Command::Ps => ps(),
+        Command::Rules(RulesCommand::Check { dir }) => rules_check(&dir),
+        Command::Rules(RulesCommand::Build { dir, output }) => rules_build(&dir, output.as_deref()),
     }
 }
 
@@ -52,6 +68,70 @@ fn config_check(file: Option<&Path>) -> Outcome {
 fn config_show(file: Option<&Path>) -> Outcome {
     let config = Config::load(file)?;
     print(toml::to_string(&config)?.as_bytes())
+}
+
+fn run(args: RunArgs) -> Outcome {
+    let config = args.to_config()?;
+    logging::start(config.log.level);
+    Ok(run::run(Options { config, record: None, duration: None })?)
+}
+
+fn record(args: RecordArgs) -> Outcome {
+    let config = args.to_config()?;
+    logging::start(config.log.level);
+    let record = Record { path: args.file, max_bytes: args.max_size.0 };
+    let duration = args.duration.map(Duration::from_secs);
+    Ok(run::run(Options { config, record: Some(record), duration })?)
+}
+
+fn replay(args: &ReplayArgs) -> Outcome {
+    let config = args.to_config()?;
+    logging::start(config.log.level);
+    let report = run::replay(&args.file, &config)?;
+    if args.stats {
+        eprint!("{report}");
+    }
+    match report.damage {
+        Some(damage) => Err(damage.into()),
+        None => Ok(()),
+    }
+}
+
+fn doctor(json: bool) -> Outcome {
+    let report = doctor::examine();
+    match json {
+        true => print(format!("{}\n", serde_json::to_string_pretty(&report)?).as_bytes()),
+        false => print(report.to_string().as_bytes()),
+    }
+}
+
+fn rules_check(dir: &Path) -> Outcome {
+    let config = Config::load(None)?;
+    let mut refused = 0;
+    let mut lines = String::new();
+    run::load_once(dir, &config.rules, |notice| {
+        refused += u32::from(notice.refused);
+        lines.push_str(&format!("{}\n", notice.message));
+    })?;
+    print(lines.as_bytes())?;
+    match refused {
+        0 => Ok(()),
+        count => {
+            Err(format!("{count} of the components in {} cannot be used", dir.display()).into())
+        }
+    }
+}
+
+fn rules_build(dir: &Path, output: Option<&Path>) -> Outcome {
+    let component = rules::build::build(dir, output.unwrap_or(Path::new(".")))?;
+    print(format!("{}\n", component.display()).as_bytes())
+}
+
+fn ps() -> Outcome {
+    let settings = SnapshotSettings { args_max: PS_ARGS_BYTES, env_max: 0 };
+    let mut snapshot = Snapshot::new(settings);
+    let records: Vec<_> = snapshot.take(&TaskStarts::default())?.collect();
+    print(ps::tree(&records, &NameFiles::default().load()).as_bytes())
 }
 
 /// Writes an answer to standard output. A reader that has seen enough is no failure.

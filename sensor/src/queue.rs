@@ -16,6 +16,11 @@ use crate::raw::{Kind, RawEvent};
 /// A raw event of an ordinary exec takes about 1 KiB, so a full queue stays near 10 MiB.
 pub const QUEUE_EVENTS_MAX: usize = 10_000;
 
+/// Part of the hold time for which the last raw event that joins a run must have waited: one that
+/// belongs before it may still be on its way. Records overtake each other by less than a drain of
+/// the rings takes, some ms.
+const SETTLE_DIVISOR: u64 = 4;
+
 /// Order of raw events: time, then arrival.
 type Key = (u64, u64);
 
@@ -76,9 +81,14 @@ impl Queue {
         self.by_time.first_key_value().map(|(_, raw)| &**raw)
     }
 
-    /// When the oldest raw event is ripe, boottime ns.
+    /// When the oldest raw event, and what joins it, is ripe; boottime ns.
     pub fn ripe_at(&self) -> Option<u64> {
-        self.oldest().map(|raw| raw.time_ns.saturating_add(self.hold_ns()))
+        let hold_ns = self.hold_ns();
+        let mut run = self.next_run();
+        let first_ns = run.next()?.time_ns.saturating_add(hold_ns);
+        let last_ns =
+            run.last().map_or(0, |raw| raw.time_ns.saturating_add(hold_ns / SETTLE_DIVISOR));
+        Some(first_ns.max(last_ns))
     }
 
     /// True when the queue is so full that waiting is over.

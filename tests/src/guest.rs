@@ -19,7 +19,7 @@ const RESULT: u32 = 64;
 /// A guest that is being written.
 ///
 /// Its bodies may use the functions `$log $resolve $text $number $texts $many $make_set $test`, by
-/// the canonical ABI, and the constant address 64 for their results.
+/// the canonical ABI, and the constant address 64 for their results; `on-event` has a local `$i`.
 #[derive(Clone, Debug)]
 pub struct Guest {
     rules: Vec<Rule>,
@@ -230,6 +230,7 @@ impl Guest {
   (func (export "configure") (param $config i32) (param $config_len i32) (result i32)
     {configure})
   (func (export "on-event") (result i32)
+    (local $i i32)
     (global.set $heap (i32.const {HEAP}))
     {on_event}))"#
         )

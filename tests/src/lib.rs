@@ -5,4 +5,5 @@
 pub mod binary;
 pub mod ecs;
 pub mod guest;
+pub mod history;
 pub mod workload;

@@ -3,15 +3,15 @@
 //! `false`, or an array of texts, which may span lines.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What the operator configured for the rule.
 #[derive(Debug, Default)]
 pub struct Config {
-    values: BTreeMap<String, Value>,
+    // Few, so that a map would only make components larger.
+    values: Vec<(String, Value)>,
     /// Keys that were asked for, to find those that nobody asked for.
-    asked: RefCell<BTreeSet<String>>,
+    asked: RefCell<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,13 +45,14 @@ impl Config {
     /// Read the text of a configuration.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut parser = Parser { rest: text, line: 1 };
-        let mut values = BTreeMap::new();
+        let mut values: Vec<(String, Value)> = Vec::new();
         while let Some(key) = parser.key()? {
-            let value = parser.value()?;
-            parser.end_of_line()?;
-            if values.insert(key.clone(), value).is_some() {
+            if values.iter().any(|(known, _)| *known == key) {
                 return Err(parser.error(&format!("`{key}` is there twice")));
             }
+            let value = parser.value()?;
+            parser.end_of_line()?;
+            values.push((key, value));
         }
         Ok(Self { values, asked: RefCell::default() })
     }
@@ -95,25 +96,29 @@ impl Config {
         wanted: &str,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Option<T>, ConfigError> {
-        self.asked.borrow_mut().insert(key.to_owned());
-        match self.values.get(key).map(read) {
-            None => Ok(None),
-            Some(Some(value)) => Ok(Some(value)),
-            Some(None) => Err(ConfigError(format!("`{key}` must be {wanted}"))),
+        let mut asked = self.asked.borrow_mut();
+        if !asked.iter().any(|known| known == key) {
+            asked.push(key.to_owned());
+        }
+        let Some((_, value)) = self.values.iter().find(|(known, _)| known == key) else {
+            return Ok(None);
+        };
+        match read(value) {
+            None => Err(ConfigError(format!("`{key}` must be {wanted}"))),
+            value => Ok(value),
         }
     }
 
     /// An error when there is a key that nobody asked for.
     pub(crate) fn check_all_used(&self) -> Result<(), ConfigError> {
         let asked = self.asked.borrow();
-        let Some(unused) = self.values.keys().find(|key| !asked.contains(*key)) else {
+        let Some((unused, _)) = self.values.iter().find(|(key, _)| !asked.contains(key)) else {
             return Ok(());
         };
-        let known: Vec<&str> = asked.iter().map(String::as_str).collect();
-        Err(ConfigError(if known.is_empty() {
+        Err(ConfigError(if asked.is_empty() {
             format!("unknown key `{unused}`: the rule takes no configuration")
         } else {
-            format!("unknown key `{unused}`: the rule takes {}", known.join(", "))
+            format!("unknown key `{unused}`: the rule takes {}", asked.join(", "))
         }))
     }
 }

@@ -62,13 +62,28 @@ impl Event {
         self.ocellus_kinds().iter().any(|own| own == kind)
     }
 
-    /// The last segment of `process.executable`.
-    pub fn executable_name(&self) -> Option<String> {
-        self.process_executable().map(|path| base_name(&path).to_owned())
+    /// Whether an ancestor (parent, grandparent …) has one of these names.
+    pub fn has_ancestor(&self, names: &Set) -> bool {
+        self.test(crate::fields::OCELLUS_ANCESTORS_NAME, Match::OneOf, names)
+    }
+
+    /// The command line for a message: what the process has, else its name.
+    pub fn command(&self) -> String {
+        self.process_command_line()
+            .filter(|line| !line.is_empty())
+            .or_else(|| self.process_name())
+            .unwrap_or_else(|| "a process".to_owned())
+    }
+
+    /// The user for a message: the effective user's name, else id.
+    pub fn who(&self) -> String {
+        self.user_effective_name()
+            .or_else(|| self.user_effective_id().map(|id| format!("user {id}")))
+            .unwrap_or_else(|| "a user".to_owned())
     }
 }
 
 /// What follows the last slash.
-pub(crate) fn base_name(path: &str) -> &str {
+pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }

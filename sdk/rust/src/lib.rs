@@ -42,6 +42,7 @@ mod field;
 mod host;
 mod info;
 mod interest;
+pub mod known;
 mod log;
 mod set;
 #[cfg(not(target_arch = "wasm32"))]
@@ -49,7 +50,7 @@ pub mod testing;
 mod verdict;
 
 pub use config::{Config, ConfigError};
-pub use event::Event;
+pub use event::{Event, base_name};
 pub use field::{Field, fields};
 pub use info::RuleInfo;
 pub use interest::Interest;
@@ -61,7 +62,7 @@ pub use verdict::{Alert, CRITICAL, HIGH, LOW, MEDIUM, Verdict, alert, drop_event
 pub mod prelude {
     pub use crate::{
         CRITICAL, Config, ConfigError, Event, Field, HIGH, Interest, LOW, MEDIUM, Match, Rule,
-        RuleInfo, Set, Verdict, alert, drop_event, fields, tag,
+        RuleInfo, Set, Verdict, alert, base_name, drop_event, fields, known, tag,
     };
 }
 

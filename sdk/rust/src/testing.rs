@@ -238,7 +238,8 @@ fn check_id(id: &str) {
 /// The command name that the kernel gives to a process that executes this.
 fn comm(executable: &str) -> &str {
     let name = base_name(executable);
-    &name[..name.floor_char_boundary(COMM_BYTES)]
+    let end = (0..=COMM_BYTES).rev().find(|at| name.is_char_boundary(*at));
+    &name[..end.unwrap_or(0).min(name.len())]
 }
 
 impl From<&str> for Value {

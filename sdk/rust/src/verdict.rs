@@ -31,10 +31,20 @@ pub struct Alert {
     pub tags: Vec<String>,
 }
 
+/// Longest message of an alert, in bytes. Longer ones are cut here: a command line may have
+/// megabytes, and the sensor takes an answer that is too long for a fault of the rule.
+const MESSAGE_BYTES: usize = 1024;
+
 /// Mark the event as an alert. `severity` is 0 to 100, what is above counts as 100; `message` is
-/// one line that says what happened.
+/// one line that says what happened, and is cut at 1,024 bytes.
 pub fn alert(severity: u8, message: impl Into<String>) -> Verdict {
-    Verdict::Alert(Alert { severity: severity.min(100), message: message.into(), tags: Vec::new() })
+    let mut message: String = message.into();
+    if message.len() > MESSAGE_BYTES {
+        let end = (0..=MESSAGE_BYTES - '…'.len_utf8()).rev().find(|at| message.is_char_boundary(*at));
+        message.truncate(end.unwrap_or(0));
+        message.push('…');
+    }
+    Verdict::Alert(Alert { severity: severity.min(100), message, tags: Vec::new() })
 }
 
 /// Add a tag to the event.

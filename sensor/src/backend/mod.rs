@@ -22,7 +22,8 @@ pub const RING_BYTES_MAX: u32 = 512 * 1024 * 1024;
 /// What the kernel side captures and in how much memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaptureSettings {
-    /// Size of the ring: a power of two. The default holds the execs of a busy machine for seconds.
+    /// Size of the ring: a power of two. It counts twice as resident memory, as the kernel maps it
+    /// twice. The default holds some ten thousand processes, seconds on a busy machine.
     pub ring_bytes: u32,
     /// Bytes of argv copied at most, up to [`ARGS_BYTES_MAX`].
     pub args_max: u32,
@@ -32,7 +33,7 @@ pub struct CaptureSettings {
 
 impl Default for CaptureSettings {
     fn default() -> Self {
-        CaptureSettings { ring_bytes: 16 * 1024 * 1024, args_max: ARGS_BYTES_MAX, env_max: 0 }
+        CaptureSettings { ring_bytes: 8 * 1024 * 1024, args_max: ARGS_BYTES_MAX, env_max: 0 }
     }
 }
 
@@ -137,8 +138,8 @@ pub enum BackendError {
     #[error("{name} of {bytes} bytes: it may be {ARGS_BYTES_MAX} at most")]
     CaptureSize { name: &'static str, bytes: u32 },
     #[error(
-        "eBPF needs the capabilities {missing}: run as root, or give them to the program, for \
-         example with AmbientCapabilities= in its systemd unit"
+        "eBPF needs {missing}: run as root, or give the capabilities to the program, for example \
+         with AmbientCapabilities= in its systemd unit"
     )]
     NotPermitted { missing: String },
     #[error(
@@ -155,6 +156,8 @@ pub enum BackendError {
          with lockdown=integrity or none"
     )]
     LockedDown,
+    #[error("this version has no kprobe backend: use `--backend ebpf`, or `auto`")]
+    NoKprobe,
     #[error("the kernel refused the probes' maps and data: {message}")]
     Object { message: String },
     #[error("no probe could be attached: {reasons}")]

@@ -132,9 +132,6 @@ pub struct Component {
     /// What its verdicts may do; not given, all that it asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
-    /// Handed to the rule's `configure` as TOML.
-    #[serde(skip_serializing_if = "toml::Table::is_empty")]
-    pub config: toml::Table,
 }
 
 /// What a verdict may do.
@@ -152,11 +149,9 @@ impl Rules {
         self.settings(&Component::default())
     }
 
-    /// The settings of each component that has its own, and its configuration as TOML text.
-    pub fn own_settings(&self) -> impl Iterator<Item = (&str, rules::Settings, String)> {
-        self.component.iter().map(|(name, component)| {
-            (name.as_str(), self.settings(component), component.config.to_string())
-        })
+    /// The settings of each component that has its own.
+    pub fn own_settings(&self) -> impl Iterator<Item = (&str, rules::Settings)> {
+        self.component.iter().map(|(name, component)| (name.as_str(), self.settings(component)))
     }
 
     fn settings(&self, component: &Component) -> rules::Settings {

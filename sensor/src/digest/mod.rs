@@ -3,11 +3,12 @@
 //! The machine looks a file up in the [`cache`]; on a miss it asks the [`pool`], whose threads
 //! [`open`] the file that the kernel saw and read it once for all digests ([`hasher`]).
 
-mod bucket;
 pub mod cache;
+mod file;
 pub mod hasher;
 pub mod identity;
 pub mod open;
+mod pace;
 pub mod pool;
 
 use std::num::NonZeroUsize;

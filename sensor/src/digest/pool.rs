@@ -8,24 +8,19 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::digest::bucket::Bucket;
-use crate::digest::hasher::{self, CHUNK_BYTES, Hasher, ReadError};
-use crate::digest::open::{self, OpenError};
+use crate::digest::file::hash_file;
+use crate::digest::hasher::CHUNK_BYTES;
+use crate::digest::pace::Pace;
 use crate::digest::{FILE_DEADLINE, HashSettings, QUEUE_MAX};
-use crate::input::{HashRequest, HashResult, HashStatus};
+use crate::input::{FileId, HashRequest, HashResult, HashStatus};
 
 /// Threads that may hang at a time. Each costs a stack and nothing else; with more, the file
 /// server is dead for all, and the pool runs with the threads that are left.
 const HUNG_MAX: usize = 8;
-
-/// How long a thread that waits for its turn to read sleeps before it looks whether to stop.
-const NAP: Duration = Duration::from_millis(50);
 
 /// How low the threads stand below everything else: the largest nice value.
 const NICE: i32 = 19;
@@ -93,7 +88,7 @@ struct Job {
 #[derive(Debug)]
 struct Running {
     number: u64,
-    id: crate::input::FileId,
+    id: FileId,
     deadline: Instant,
 }
 
@@ -110,7 +105,7 @@ struct State {
 }
 
 /// Does the work of one request.
-type Work = dyn Fn(&Shared, &Job, &mut [u8]) -> HashResult + Send + Sync;
+type Work = dyn Fn(&Pace, &Job, &mut [u8]) -> HashResult + Send + Sync;
 
 struct Shared {
     state: Mutex<State>,
@@ -118,12 +113,9 @@ struct Shared {
     work_came: Condvar,
     /// A deadline came up, or the pool stops.
     deadline_came: Condvar,
-    stopping: AtomicBool,
-    settings: HashSettings,
+    threads: usize,
     bounds: Bounds,
-    bucket: Mutex<Bucket>,
-    started: Instant,
-    read_bytes: AtomicU64,
+    pace: Pace,
     work: Box<Work>,
     on_done: Box<dyn Fn(HashResult) + Send + Sync>,
 }
@@ -141,32 +133,34 @@ impl Pool {
         settings: HashSettings,
         on_done: impl Fn(HashResult) + Send + Sync + 'static,
     ) -> io::Result<Pool> {
-        Pool::start_with(settings, BOUNDS, Box::new(hash_file), Box::new(on_done))
+        let pace = Pace::new(settings.rate, settings.max_file_size.0);
+        let threads = settings.threads.get();
+        let work = move |pace: &Pace, job: &Job, buffer: &mut [u8]| {
+            hash_file(&settings, pace, &job.request, job.deadline, buffer)
+        };
+        Pool::start_with(threads, BOUNDS, pace, Box::new(work), Box::new(on_done))
     }
 
     fn start_with(
-        settings: HashSettings,
+        threads: usize,
         bounds: Bounds,
+        pace: Pace,
         work: Box<Work>,
         on_done: Box<dyn Fn(HashResult) + Send + Sync>,
     ) -> io::Result<Pool> {
-        let bucket = Bucket::new(settings.rate, settings.max_file_size.0);
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             work_came: Condvar::new(),
             deadline_came: Condvar::new(),
-            stopping: AtomicBool::new(false),
-            settings,
+            threads,
             bounds,
-            bucket: Mutex::new(bucket),
-            started: Instant::now(),
-            read_bytes: AtomicU64::new(0),
+            pace,
             work,
             on_done,
         });
         let pool = Pool { shared };
         let mut state = pool.shared.lock();
-        while state.workers < pool.shared.settings.threads.get() {
+        while state.workers < threads {
             pool.shared.spawn_worker(&mut state)?;
         }
         drop(state);
@@ -203,7 +197,7 @@ impl Pool {
     pub fn stats(&self) -> PoolStats {
         let state = self.shared.lock();
         PoolStats {
-            read_bytes: self.shared.read_bytes.load(Ordering::Relaxed),
+            read_bytes: self.shared.pace.read_bytes(),
             queued: state.queue.len(),
             running: state.running.len(),
             hanging: state.hanging,
@@ -221,7 +215,7 @@ impl fmt::Debug for Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         let state = self.shared.lock();
-        self.shared.stopping.store(true, Ordering::Relaxed);
+        self.shared.pace.stop();
         drop(state);
         // Threads that hang cannot be waited for, so none is.
         self.shared.work_came.notify_all();
@@ -233,10 +227,6 @@ impl Shared {
     /// No code that can panic runs under this lock, so poison says nothing.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
     }
 
     fn spawn_worker(self: &Arc<Shared>, state: &mut State) -> io::Result<()> {
@@ -251,7 +241,7 @@ impl Shared {
         lower_priority();
         let mut buffer = vec![0; CHUNK_BYTES];
         while let Some(job) = self.next_job() {
-            let result = (self.work)(self, &job, &mut buffer);
+            let result = (self.work)(&self.pace, &job, &mut buffer);
             if !self.finish(job.number, result) {
                 return;
             }
@@ -262,7 +252,7 @@ impl Shared {
     fn next_job(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if self.is_stopping() {
+            if self.pace.is_stopped() {
                 return None;
             }
             if let Some(job) = state.queue.pop_front() {
@@ -279,14 +269,14 @@ impl Shared {
         let mut state = self.lock();
         let Some(index) = state.running.iter().position(|running| running.number == number) else {
             state.hanging -= 1;
-            let is_needed = state.workers < self.settings.threads.get();
+            let is_needed = state.workers < self.threads;
             state.workers += usize::from(is_needed);
             return is_needed;
         };
         state.running.swap_remove(index);
         state.stats.count(result.status);
         drop(state);
-        if !self.is_stopping() {
+        if !self.pace.is_stopped() {
             (self.on_done)(result);
         }
         true
@@ -295,7 +285,7 @@ impl Shared {
     /// The life of the supervisor: answers what is overdue and replaces who hangs.
     fn supervise(self: &Arc<Shared>) {
         let mut state = self.lock();
-        while !self.is_stopping() {
+        while !self.pace.is_stopped() {
             let now = Instant::now();
             let overdue = self.write_off(&mut state, now);
             if !overdue.is_empty() {
@@ -329,7 +319,7 @@ impl Shared {
         state.stats.timed_out += overdue.len() as u64;
         state.workers -= hung;
         state.hanging += hung;
-        while state.workers < self.settings.threads.get()
+        while state.workers < self.threads
             && state.hanging <= self.bounds.hung_max
             && self.spawn_worker(state).is_ok()
         {}
@@ -337,65 +327,6 @@ impl Shared {
             HashResult::without_digests(id, HashStatus::Timeout, Some(detail.to_owned()))
         };
         overdue.into_iter().map(timeout).collect()
-    }
-
-    /// Waits until the chunk that was read is paid for. Breaks when there is no time left.
-    fn pace(&self, read_bytes: usize, deadline: Instant) -> ControlFlow<()> {
-        self.read_bytes.fetch_add(read_bytes as u64, Ordering::Relaxed);
-        let now = Instant::now();
-        let now_ns = now.duration_since(self.started).as_nanos() as u64;
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = Duration::from_nanos(bucket.take(read_bytes as u64, now_ns));
-        drop(bucket);
-        let until = now + wait;
-        if until >= deadline {
-            return ControlFlow::Break(());
-        }
-        loop {
-            if self.is_stopping() {
-                return ControlFlow::Break(());
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return ControlFlow::Continue(());
-            }
-            thread::sleep(left.min(NAP));
-        }
-    }
-}
-
-/// Opens, reads and checks one file.
-fn hash_file(shared: &Shared, job: &Job, buffer: &mut [u8]) -> HashResult {
-    let id = job.request.id;
-    let max_bytes = shared.settings.max_file_size.0;
-    if id.size > max_bytes {
-        let detail = format!("{} bytes are more than hash.max_file_size, {max_bytes}", id.size);
-        return HashResult::without_digests(id, HashStatus::TooLarge, Some(detail));
-    }
-    let changed = || HashResult::without_digests(id, HashStatus::Changed, None);
-    let failed = |detail| HashResult::without_digests(id, HashStatus::Error, Some(detail));
-    let mut opened = match open::open(&job.request) {
-        Ok(opened) => opened,
-        Err(OpenError::Changed) => return changed(),
-        Err(OpenError::Gone) => return HashResult::without_digests(id, HashStatus::Gone, None),
-        Err(error @ OpenError::Io { .. }) => return failed(error.to_string()),
-    };
-    let size_bytes = opened.size_bytes();
-    let hasher = Hasher::new(&shared.settings.algorithms);
-    let pace = |read_bytes| shared.pace(read_bytes, job.deadline);
-    let digests = match hasher::hash(&mut opened.file, size_bytes, hasher, buffer, pace) {
-        Ok(digests) => digests,
-        Err(ReadError::Size) => return changed(),
-        Err(ReadError::Io(error)) => return failed(format!("cannot read the file: {error}")),
-        Err(ReadError::Stopped) => {
-            let detail = "hash.rate leaves no time to read the file".to_owned();
-            return HashResult::without_digests(id, HashStatus::Timeout, Some(detail));
-        }
-    };
-    match opened.is_unchanged() {
-        Ok(true) => HashResult { id, status: HashStatus::Ok, digests, detail: None },
-        Ok(false) => changed(),
-        Err(error) => failed(format!("cannot look at the file again: {error}")),
     }
 }
 

@@ -52,17 +52,13 @@ impl Privileges {
         self.effective & 1 << bit != 0
     }
 
-    fn missing(&self, needed: &[(u32, &str)]) -> Vec<String> {
-        let place = if self.initial_user_namespace { "" } else { " in the initial user namespace" };
-        needed
-            .iter()
-            .filter(|(bit, _)| !self.initial_user_namespace || !self.holds(*bit))
-            .map(|(_, name)| format!("{name}{place}"))
-            .collect()
+    fn missing(&self, needed: &[(u32, &'static str)]) -> Vec<&'static str> {
+        let lacks = |bit: u32| !self.initial_user_namespace || !self.holds(bit);
+        needed.iter().filter(|(bit, _)| lacks(*bit)).map(|(_, name)| *name).collect()
     }
 
     /// Capabilities without which no probe loads.
-    pub fn missing_for_ebpf(&self) -> Vec<String> {
+    pub fn missing_for_ebpf(&self) -> Vec<&'static str> {
         if self.initial_user_namespace && self.holds(CAP_SYS_ADMIN.0) {
             return Vec::new();
         }
@@ -70,8 +66,14 @@ impl Privileges {
     }
 
     /// Capabilities without which processes and files of other users stay closed.
-    pub fn missing_for_files(&self) -> Vec<String> {
+    pub fn missing_for_files(&self) -> Vec<&'static str> {
         self.missing(&CAPS_FILES)
+    }
+
+    /// The names in a sentence, with the place where they would count.
+    pub fn listed(&self, names: &[&str]) -> String {
+        let place = if self.initial_user_namespace { "" } else { " in the initial user namespace" };
+        format!("{}{place}", names.join(" and "))
     }
 }
 
@@ -83,7 +85,7 @@ impl fmt::Display for Privileges {
         if missing.is_empty() {
             return write!(f, ", all capabilities that are needed");
         }
-        write!(f, ", missing {}", missing.join(", "))
+        write!(f, ", without {}", self.listed(&missing))
     }
 }
 
@@ -122,7 +124,7 @@ impl Lockdown {
             Lockdown::None => "none",
             Lockdown::Integrity => "integrity",
             Lockdown::Confidentiality => "confidentiality",
-            Lockdown::Unknown => "unknown",
+            Lockdown::Unknown => "unknown (no lockdown, or securityfs is not mounted)",
         }
     }
 }

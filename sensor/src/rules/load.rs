@@ -228,7 +228,7 @@ impl Loader {
             .map_err(|failure| LoadError::Fault { cause: failure.cause, detail: failure.detail })?;
         let metadata = match configured {
             Configured::Metadata(metadata) => metadata,
-            Configured::Refused(why) => return Err(LoadError::Refused(shortened(why))),
+            Configured::Refused(why) => return Err(LoadError::Refused(shortened(&why))),
         };
         let rules = metadata::check_rules(metadata.rules).map_err(LoadError::Metadata)?;
         let interests = Interests::compile(metadata.interests).map_err(LoadError::Metadata)?;
@@ -246,7 +246,7 @@ impl Loader {
         let compiled = catch_unwind(AssertUnwindSafe(|| Component::new(engine, wasm)));
         let component = match compiled {
             Ok(Ok(component)) => component,
-            Ok(Err(error)) => return Err(LoadError::Compile(shortened(format!("{error:#}")))),
+            Ok(Err(error)) => return Err(LoadError::Compile(shortened(&format!("{error:#}")))),
             Err(_) => return Err(LoadError::Compile("the compiler failed on it".into())),
         };
         if let Some(cache) = &self.cache {
@@ -267,7 +267,7 @@ impl Loader {
             .linker
             .instantiate_pre(component)
             .and_then(wit::RulePre::new)
-            .map_err(|error| LoadError::OtherTypes(shortened(format!("{error:#}"))))?;
+            .map_err(|error| LoadError::OtherTypes(shortened(&format!("{error:#}"))))?;
         Ok(Blueprint {
             engine: self.engine.clone(),
             component: linked,
@@ -278,12 +278,11 @@ impl Loader {
     }
 }
 
-/// A text of foreign origin, fit for a message.
-fn shortened(mut text: String) -> String {
+/// A text of foreign origin, fit for one line of a message.
+fn shortened(text: &str) -> String {
     const BYTES_MAX: usize = 400;
-    if text.len() > BYTES_MAX {
-        text.truncate(text.floor_char_boundary(BYTES_MAX));
-        text.push('…');
-    }
-    text
+    let short = &text[..text.floor_char_boundary(BYTES_MAX)];
+    let more = if short.len() < text.len() { "…" } else { "" };
+    let line = short.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    line.chain(more.chars()).collect()
 }

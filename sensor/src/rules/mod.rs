@@ -1,8 +1,8 @@
 //! Rules: WebAssembly components that say what to do with an event.
 //!
-//! A file becomes a rule in force in these steps: [`watch`] sees it, [`Loader`] compiles and checks
-//! it, starts it and lets it configure itself, all off the event path; [`RuleSet::install`] puts it
-//! into force between two events. [`RuleSet::judge`] asks every component that wants an event, each
+//! A file becomes a rule in force in these steps: a [`Watcher`] sees it, a [`Loader`] compiles and
+//! checks it, starts it and lets it configure itself, all off the event path; [`RuleSet::apply`]
+//! puts it into force between two events. [`RuleSet::judge`] asks every component that wants an event, each
 //! in a store of its own and within its [`budget`].
 //!
 //! wasmtime is named in this module and nowhere else.
@@ -10,8 +10,10 @@
 pub mod budget;
 pub mod build;
 mod cache;
+mod change;
 mod component;
 mod contract;
+mod directory;
 mod engine;
 mod fault;
 pub mod health;
@@ -28,9 +30,12 @@ mod set;
 mod stats;
 mod text_set;
 mod trust;
+mod watch;
 mod wit;
 
 pub use cache::{Cache, CacheError};
+pub use change::{Change, Notice};
+pub use directory::{Directory, DirectoryError, Refusal};
 pub use engine::{EngineError, Metering, RuleEngine};
 pub use fault::{Fault, FaultCause};
 pub use load::{LoadError, Loader, Mode, Prepared, Settings};
@@ -38,3 +43,4 @@ pub use metadata::{Permissions, RuleInfo};
 pub use set::{InstallError, RuleSet};
 pub use stats::{ComponentCounters, ComponentStats, RuleCounters, RuleStats};
 pub use trust::Untrusted;
+pub use watch::Watcher;

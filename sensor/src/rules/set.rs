@@ -58,6 +58,11 @@ impl RuleSet {
         self.components.is_empty()
     }
 
+    /// Whether a component of this name is in force.
+    pub fn contains(&self, name: &str) -> bool {
+        self.position(name).is_ok()
+    }
+
     /// Put a component into force, in place of the one of the same name. On an error, what was in
     /// force stays.
     pub fn install(&mut self, prepared: Prepared) -> Result<(), InstallError> {
@@ -152,20 +157,20 @@ impl RuleSet {
 /// An event that nobody wants costs a look at a few words, however many components there are.
 #[derive(Default)]
 struct KindIndex {
-    /// Words of one kind, one kind after the other.
+    /// A row of words for each bit of [`Kinds`], one row after the other.
     masks: Box<[u64]>,
+    /// Words in a row.
     words: usize,
 }
 
 impl KindIndex {
+    /// From the kinds that each component may want, in the order of the components.
     fn new(kinds: impl ExactSizeIterator<Item = Kinds>) -> KindIndex {
         let words = kinds.len().div_ceil(64);
-        let mut masks = vec![0; words * Kinds::NAMES.len()];
+        let mut masks = vec![0; words * u16::BITS as usize];
         for (component, kinds) in kinds.enumerate() {
-            for (row, (kind, _)) in Kinds::NAMES.iter().enumerate() {
-                if kinds.intersects(*kind) {
-                    masks[row * words + component / 64] |= 1 << (component % 64);
-                }
+            for row in ones(u64::from(kinds.bits())) {
+                masks[row * words + component / 64] |= 1 << (component % 64);
             }
         }
         KindIndex { masks: masks.into(), words }
@@ -173,20 +178,45 @@ impl KindIndex {
 
     /// Positions of the components that may want an event of these kinds, in order.
     fn candidates(&self, kinds: Kinds) -> impl Iterator<Item = usize> + '_ {
+        let kinds = u64::from(kinds.bits());
         (0..self.words).flat_map(move |word| {
-            let mut bits = 0;
-            for (row, (kind, _)) in Kinds::NAMES.iter().enumerate() {
-                if kinds.intersects(*kind) {
-                    bits |= self.masks[row * self.words + word];
-                }
-            }
-            std::iter::from_fn(move || {
-                let bit = bits.trailing_zeros();
-                (bit < 64).then(|| {
-                    bits &= bits - 1;
-                    word * 64 + bit as usize
-                })
-            })
+            let mask = ones(kinds).fold(0, |mask, row| mask | self.masks[row * self.words + word]);
+            ones(mask).map(move |bit| word * 64 + bit)
         })
+    }
+}
+
+/// Positions of the bits that are set, from the lowest on.
+fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = bits.trailing_zeros();
+        bits = bits.checked_sub(1)? & bits;
+        Some(lowest as usize)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_come_in_order_and_once() {
+        let both = Kinds::PROCESS_EXEC.with(Kinds::PROCESS_EXIT);
+        let kinds = (0..200).map(|component| match component % 3 {
+            0 => Kinds::PROCESS_EXEC,
+            1 => both,
+            _ => Kinds::NONE,
+        });
+        let index = KindIndex::new(kinds);
+        let candidates = |kinds| index.candidates(kinds).collect::<Vec<_>>();
+        let of = |wanted: &[usize]| {
+            (0..200).filter(|component| wanted.contains(&(component % 3))).collect::<Vec<_>>()
+        };
+        assert_eq!(candidates(Kinds::PROCESS_EXEC), of(&[0, 1]));
+        assert_eq!(candidates(Kinds::PROCESS_EXIT), of(&[1]));
+        assert_eq!(candidates(both), of(&[0, 1]));
+        assert_eq!(candidates(Kinds::PROCESS_FORK), of(&[]));
+        assert_eq!(candidates(Kinds::NONE), of(&[]));
+        assert_eq!(KindIndex::default().candidates(both).count(), 0);
     }
 }

@@ -4,10 +4,16 @@
 //! Order at start: rings open first, then the running processes are read, so that none is missed
 //! between the two.
 
+mod replay;
 mod rules;
+mod settings;
 mod source;
 mod summary;
 
+pub use replay::{ReplayReport, replay};
+pub use rules::{RulesError, load_once};
+
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +31,12 @@ use crate::event::{Event, Kinds};
 use crate::host::{boottime_ns, wall_offset_ns};
 use crate::input::{HashResult, HashStatus, HostInfo, Input, Lost, NameAnswers};
 use crate::machine::Sensor;
-use crate::names::{self, Resolver};
+use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
-use crate::rules::watch::Change;
+use crate::rules::Change;
 use crate::sink::{Push, Sink, SinkError, WhenFull};
-use rules::{Rules, RulesError};
+use crate::snapshot::SnapshotSettings;
+use rules::Rules;
 use source::{Snapshot, Source};
 
 /// Records taken from the ring before anything else gets a turn. At 1 KiB each they are a
@@ -87,7 +94,6 @@ pub enum RunError {
 enum Message {
     Hash(HashResult),
     Names(NameAnswers),
-    Rules(Change),
     Snapshot(Snapshot),
 }
 
@@ -105,24 +111,27 @@ pub fn run(options: Options) -> Result<(), RunError> {
 
 struct Rim {
     sensor: Sensor,
-    source: AsyncFd<Source>,
+    source: Source,
+    /// Readable when the source has records.
+    ring: AsyncFd<OwnedFd>,
     sink: Option<Sink>,
     recorder: Option<Writer>,
     pool: Option<Pool>,
     resolver: Resolver,
-    name_files: names::Files,
+    name_files: NameFiles,
     rules: Option<Rules>,
     sender: mpsc::Sender<Message>,
     messages: mpsc::Receiver<Message>,
     /// Events on their way from the machine to the sink.
     out: Vec<Arc<Event>>,
     wall_offset_ns: i64,
-    env_max: u32,
+    snapshot_settings: SnapshotSettings,
     /// Events wait until the first snapshot is in: what it found must come first.
     snapshot_running: bool,
     resynced: Instant,
     resync_wanted: bool,
     stop_at: Option<Instant>,
+    ring_has_more: bool,
     stopping: Option<&'static str>,
 }
 
@@ -138,11 +147,11 @@ impl Rim {
         };
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let rules = match (&recorder, &config.rules.dir) {
-            (None, Some(dir)) => Some(Rules::start(dir, &config.rules, sender.clone())?),
+            (None, Some(dir)) => Some(Rules::start(dir, &config.rules)?),
             _ => None,
         };
         let start = |what| move |source| RunError::Start { what, source };
-        let hash = config.hash_settings();
+        let hash = config.hash.clone();
         let answers = sender.clone();
         // A full channel loses the answer, and its events go without: the loop is that far behind.
         let on_done = move |result| drop(answers.try_send(Message::Hash(result)));
@@ -153,26 +162,28 @@ impl Rim {
         let answers = sender.clone();
         let on_answer = move |names| drop(answers.try_send(Message::Names(names)));
         let resolver = Resolver::start(on_answer).map_err(start("the name look-ups"))?;
-        let async_fd = AsyncFd::with_interest(source, Interest::READABLE)
+        let ring = wait_for(source.ring_fd().map_err(start("waiting for the ring"))?)
             .map_err(start("waiting for the ring"))?;
         let mut rim = Rim {
-            sensor: Sensor::new(&config.machine_settings(), Default::default()),
-            source: async_fd,
+            sensor: Sensor::new(&settings::machine(&config), Default::default()),
+            source,
+            ring,
             sink,
             recorder,
             pool,
             resolver,
-            name_files: names::Files::default(),
+            name_files: NameFiles::default(),
             rules,
             sender,
             messages,
             out: Vec::new(),
             wall_offset_ns: wall_offset_ns(),
-            env_max: config.capture.env.map_or(0, |size| size.bytes() as u32),
+            snapshot_settings: settings::snapshot(&config.capture),
             snapshot_running: false,
             resynced: Instant::now(),
             resync_wanted: false,
             stop_at: duration.map(|duration| Instant::now() + duration),
+            ring_has_more: false,
             stopping: None,
         };
         rim.introduce(&config)?;
@@ -188,7 +199,7 @@ impl Rim {
         self.input(&Input::Clock { wall_offset_ns: self.wall_offset_ns })?;
         let names = self.name_files.load();
         self.input(&Input::Names(names))?;
-        let message = self.source.get_ref().describe();
+        let message = self.source.describe();
         tracing::info!("{message}");
         self.say(Kinds::SENSOR_START, "sensor_started", None, message);
         if let Some(rules) = &mut self.rules {
@@ -213,16 +224,18 @@ impl Rim {
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.stopping.is_none() {
             let ripe = self.next_step();
+            let ring_has_more = self.ring_has_more;
             tokio::select! {
-                ready = self.source.readable_mut() => {
+                ready = self.ring.readable() => {
                     let mut ready = ready
                         .map_err(|source| RunError::Start { what: "waiting for the ring", source })?;
-                    if ready.get_inner().looked_empty() {
-                        ready.clear_ready();
-                    }
-                    self.drain(DRAIN_RECORDS_MAX)?;
+                    // Before the drain: a record that comes during it makes the ring readable anew.
+                    ready.clear_ready();
+                    self.drain_turn()?;
                 }
+                () = std::future::ready(()), if ring_has_more => self.drain_turn()?,
                 Some(message) = self.messages.recv() => self.take(message)?,
+                change = next_change(&mut self.rules) => self.change_rules(change),
                 () = sleep_until(ripe) => {}
                 _ = housekeeping.tick() => self.keep_house()?,
                 _ = received(&mut interrupt) => self.stopping = Some("interrupted (SIGINT)"),
@@ -254,13 +267,20 @@ impl Rim {
         Ok(())
     }
 
+    /// One turn at the ring. When it is not empty afterwards, the next turn comes at once, but after
+    /// everything else has had one.
+    fn drain_turn(&mut self) -> Result<(), RunError> {
+        self.ring_has_more = !self.drain(DRAIN_RECORDS_MAX)?;
+        Ok(())
+    }
+
     /// Takes records out of the ring. True when it is empty.
     fn drain(&mut self, max: usize) -> Result<bool, RunError> {
         let now_ns = boottime_ns();
         let mut failed = Ok(());
         let taken = {
             let Rim { source, sensor, recorder, out, .. } = self;
-            source.get_mut().drain(max, |bytes| {
+            source.drain(max, |bytes| {
                 if let Some(recorder) = recorder {
                     let written = recorder.write(now_ns, &Input::Raw(bytes.into()));
                     failed = std::mem::replace(&mut failed, Ok(())).and(written);
@@ -322,17 +342,16 @@ impl Rim {
         match message {
             Message::Hash(result) => self.input(&Input::Hash(result)),
             Message::Names(answers) => self.input(&Input::MoreNames(answers)),
-            Message::Rules(change) => {
-                self.change_rules(change);
-                Ok(())
-            }
             Message::Snapshot(snapshot) => self.take_snapshot(&snapshot),
         }
     }
 
+    /// Puts a change of the rules into force: the next event is judged by them.
     fn change_rules(&mut self, change: Change) {
-        let (action, component, message) = rules::apply(change, &mut self.sensor.rules);
-        self.say(Kinds::SENSOR_RULES, action, Some(&component), message);
+        let notice = self.sensor.rules.apply(change);
+        notice.log();
+        let action = if notice.refused { "rules_refused" } else { "rules_changed" };
+        self.say(Kinds::SENSOR_RULES, action, notice.component.as_deref(), notice.message);
     }
 
     /// An event of the sensor itself.
@@ -344,10 +363,10 @@ impl Rim {
         self.snapshot_running = true;
         self.resync_wanted = false;
         self.resynced = Instant::now();
-        let starts = self.source.get_mut().task_starts();
-        let (sender, env_max) = (self.sender.clone(), self.env_max);
+        let starts = self.source.task_starts();
+        let (sender, settings) = (self.sender.clone(), self.snapshot_settings);
         tokio::task::spawn_blocking(move || {
-            let snapshot = Snapshot::take(&starts, env_max);
+            let snapshot = Snapshot::take(&starts, settings);
             drop(sender.blocking_send(Message::Snapshot(snapshot)));
         });
     }
@@ -377,13 +396,15 @@ impl Rim {
 
     /// Looks at what nobody tells of: lost events, the clock, the name files.
     fn keep_house(&mut self) -> Result<(), RunError> {
-        for (cause, kind, count) in self.source.get_mut().lost_since() {
+        for (cause, kind, count) in self.source.lost_since() {
             tracing::error!(cause, kind, count, "the kernel lost events");
             let lost = Lost { cause: cause.to_owned(), kind: kind.to_owned(), count };
             self.input(&Input::Lost(lost))?;
             self.resync_wanted = true;
         }
-        if self.resync_wanted && !self.snapshot_running && self.resynced.elapsed() >= RESYNC_INTERVAL
+        if self.resync_wanted
+            && !self.snapshot_running
+            && self.resynced.elapsed() >= RESYNC_INTERVAL
         {
             tracing::warn!("reading the running processes again, since events were lost");
             self.start_snapshot();
@@ -393,7 +414,8 @@ impl Rim {
             self.wall_offset_ns = wall_offset_ns;
             self.input(&Input::Clock { wall_offset_ns })?;
         }
-        if let Some(names) = self.name_files.changed() {
+        if self.name_files.has_changed() {
+            let names = self.name_files.load();
             self.input(&Input::Names(names))?;
         }
         Ok(())
@@ -429,8 +451,26 @@ impl Rim {
             tracing::info!(bytes, "the recording is complete");
         }
         let sink = self.sink.take().map(Sink::finish);
-        summary::print(&mut self.sensor, sink);
+        eprint!("{}", summary::totals(&mut self.sensor, sink));
         Ok(())
+    }
+}
+
+/// Lets the event loop wait for a descriptor.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe for the sake of descriptors that can close under it; an \
+              OwnedFd cannot"
+)]
+fn wait_for(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
+}
+
+/// The next change of the rules; never one where there are none.
+async fn next_change(rules: &mut Option<Rules>) -> Change {
+    match rules {
+        Some(rules) => rules.next_change().await,
+        None => std::future::pending().await,
     }
 }
 

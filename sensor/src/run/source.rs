@@ -1,12 +1,13 @@
 //! The backend that was chosen, and the snapshot of running processes that goes with it.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use crate::backend::ebpf::Ebpf;
-use crate::backend::{BackendError, CaptureSettings, LostCounts, TaskStart};
+use crate::backend::{BackendError, CaptureSettings, LostCounts};
 use crate::config::{Backend, Capture};
 use crate::host::boottime_ns;
-use crate::snapshot;
+use crate::snapshot::{self, SnapshotSettings, TaskStarts};
 
 /// Where raw events come from.
 #[derive(Debug)]
@@ -14,16 +15,14 @@ pub(crate) struct Source {
     ebpf: Ebpf,
     /// What was lost when somebody last asked.
     lost: LostCounts,
-    /// The last drain left nothing in the ring.
-    looked_empty: bool,
 }
 
 impl Source {
     pub(crate) fn open(capture: &Capture) -> Result<Source, BackendError> {
         let settings = CaptureSettings {
-            ring_bytes: capture.ring_bytes.bytes() as u32,
-            args_max: capture.args_max.bytes() as u32,
-            env_max: capture.env.map_or(0, |size| size.bytes() as u32),
+            ring_bytes: capture.ring_bytes.0 as u32,
+            args_max: capture.args_max.0 as u32,
+            env_max: capture.env.map_or(0, |size| size.0 as u32),
         };
         if capture.backend == Backend::Kprobe {
             return Err(BackendError::NoKprobe);
@@ -36,7 +35,7 @@ impl Source {
                 tracing::warn!("probe {probe}");
             }
         }
-        Ok(Source { ebpf, lost: LostCounts::default(), looked_empty: false })
+        Ok(Source { ebpf, lost: LostCounts::default() })
     }
 
     /// One line for the log and the start event.
@@ -49,15 +48,12 @@ impl Source {
 
     /// Takes at most `max` records out of the ring; how many there were.
     pub(crate) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> usize {
-        let taken = self.ebpf.drain(max, each);
-        self.looked_empty = taken < max;
-        taken
+        self.ebpf.drain(max, each)
     }
 
-    /// Whether the last [`drain`](Source::drain) emptied the ring: only then will it be readable
-    /// anew.
-    pub(crate) fn looked_empty(&self) -> bool {
-        self.looked_empty
+    /// A descriptor of its own that is readable when there are records.
+    pub(crate) fn ring_fd(&self) -> io::Result<OwnedFd> {
+        self.ebpf.as_fd().try_clone_to_owned()
     }
 
     /// What was lost since the last call: cause, kind and count of each.
@@ -79,17 +75,12 @@ impl Source {
     }
 
     /// Exact start times of the running processes; without them those of /proc have to do.
-    pub(crate) fn task_starts(&mut self) -> Vec<TaskStart> {
-        self.ebpf.task_starts().unwrap_or_else(|error| {
+    pub(crate) fn task_starts(&mut self) -> TaskStarts {
+        let starts = self.ebpf.task_starts().unwrap_or_else(|error| {
             tracing::warn!(error = %error, "start times of running processes are rounded to 10 ms");
             Vec::new()
-        })
-    }
-}
-
-impl AsRawFd for Source {
-    fn as_raw_fd(&self) -> RawFd {
-        self.ebpf.as_raw_fd()
+        });
+        starts.into_iter().collect()
     }
 }
 
@@ -103,8 +94,17 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Reads /proc; takes some tens of microseconds for each process.
-    pub(crate) fn take(starts: &[TaskStart], env_max: u32) -> Snapshot {
+    pub(crate) fn take(starts: &TaskStarts, settings: SnapshotSettings) -> Snapshot {
         let began_ns = boottime_ns();
-        Snapshot { began_ns, records: snapshot::take(starts, env_max) }
+        let mut snapshot = snapshot::Snapshot::new(settings);
+        let records = match snapshot.take(starts) {
+            Ok(records) => records.collect(),
+            Err(error) => {
+                tracing::error!(%error, "cannot list /proc: running processes are not known");
+                Vec::new()
+            }
+        };
+        tracing::debug!(stats = ?snapshot.stats(), "read the running processes");
+        Snapshot { began_ns, records }
     }
 }

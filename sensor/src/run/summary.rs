@@ -1,12 +1,11 @@
-//! The totals that a run ends with, on standard error.
-
-use std::io::Write as _;
+//! The totals that a run ends with.
 
 use crate::machine::Sensor;
+use crate::rules::RuleCounters;
 use crate::sink::SinkStats;
 
-/// Settles the counters with what the sink could not write, and prints them.
-pub(crate) fn print(sensor: &mut Sensor, sink: Option<SinkStats>) {
+/// Settles the counters with what the sink could not write; the totals as text.
+pub(crate) fn totals(sensor: &mut Sensor, sink: Option<SinkStats>) -> String {
     if let Some(sink) = sink {
         sensor.lose_delivered("sink_full", sink.dropped_full);
         sensor.lose_delivered("sink_error", sink.dropped_error);
@@ -14,8 +13,22 @@ pub(crate) fn print(sensor: &mut Sensor, sink: Option<SinkStats>) {
     }
     let mut text = format!("{}\n", sensor.counters());
     for component in sensor.rules.stats() {
-        text.push_str(&format!("{component}\n"));
+        let counters = component.counters;
+        let (name, memory_kib) = (&component.name, component.memory_bytes / 1024);
+        text.push_str(&format!(
+            "component {name}: {} candidates, {} calls, {} faults, {memory_kib} KiB\n",
+            counters.candidates,
+            counters.calls,
+            counters.faults(),
+        ));
+        for rule in component.rules.iter().filter(|rule| rule.counters.hits > 0) {
+            let RuleCounters { hits, tags, alerts, drops, refused, .. } = rule.counters;
+            text.push_str(&format!(
+                "  rule {}: {hits} hits: {alerts} alerts, {tags} tags, {drops} drops, {refused} \
+                 refused\n",
+                rule.id
+            ));
+        }
     }
-    // Nobody is left to tell when this fails.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    text
 }

@@ -1,6 +1,7 @@
 //! Processes come and go: who they are, how they end, what does not count, what is lost.
 
 use std::io::Read as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
@@ -9,6 +10,9 @@ use std::process::{Command, Stdio};
 use ocellus::backend::ebpf::Ebpf;
 use ocellus::backend::{CaptureSettings, RING_BYTES_MIN, TaskStart};
 use ocellus_ebpf::abi::{F_KTHREAD, F_THREAD_EXEC, Kind, LostCause, SpanId};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use crate::Case;
 use crate::bench::{Bench, role};
@@ -21,6 +25,8 @@ pub const CASES: &[Case] = &[
     ("threads_make_no_records", threads_make_no_records),
     ("exec_by_another_thread", exec_by_another_thread),
     ("task_iterator_agrees", task_iterator_agrees),
+    ("raw_tracepoints_tell_the_same", raw_tracepoints_tell_the_same),
+    ("descriptor_becomes_readable", descriptor_becomes_readable),
     ("full_ring_is_counted", full_ring_is_counted),
     ("missing_scratch_is_counted", missing_scratch_is_counted),
 ];
@@ -198,6 +204,47 @@ fn task_iterator_agrees(bench: &mut Bench) {
     pids.sort_unstable();
     pids.dedup();
     assert_eq!(pids.len(), tasks.len(), "each process is listed once");
+}
+
+fn raw_tracepoints_tell_the_same(bench: &mut Bench) {
+    let by_btf = bench.run(&mut role("end", &[]));
+    bench.backend = Ebpf::open_raw(&CaptureSettings::default()).expect("the backend opens");
+    for probe in bench.backend.probes().iter().filter(|probe| probe.name != "tasks") {
+        assert!(probe.attached() && probe.attach.starts_with("raw_tp/"), "{probe}");
+    }
+    let by_raw = bench.run(&mut role("end", &[]));
+    for kind in Kind::PROBED {
+        let (one, other) = (by_btf.only(kind), by_raw.only(kind));
+        for id in [SpanId::Exe, SpanId::Filename, SpanId::Cwd, SpanId::Cgroup, SpanId::Args] {
+            assert_eq!(one.bytes(id), other.bytes(id));
+        }
+        assert_eq!(one.record.file, other.record.file);
+        assert_eq!(one.record.exit_status, other.record.exit_status);
+        assert_eq!(one.record.task.comm, other.record.task.comm);
+    }
+}
+
+#[expect(deprecated, reason = "its successor is unsafe; the descriptor outlives this borrow of it")]
+fn pollable(backend: &Ebpf) -> AsyncFd<BorrowedFd<'_>> {
+    AsyncFd::with_interest(backend.as_fd(), Interest::READABLE).expect("it can be polled")
+}
+
+/// The rim sleeps on the ring's descriptor: each record must wake it, also after a partial drain.
+fn descriptor_becomes_readable(bench: &mut Bench) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        for _ in 0..3 {
+            bench.drain();
+            let ring = pollable(&bench.backend);
+            let status = role("end", &[]).status().expect("it runs");
+            assert_eq!(status.code(), Some(7));
+            ring.readable().await.expect("it becomes readable").clear_ready();
+            drop(ring);
+            assert_eq!(bench.backend.drain(1, |_| {}), 1);
+            let ring = pollable(&bench.backend);
+            let _ = ring.readable().await.expect("it still is");
+        }
+    });
 }
 
 fn full_ring_is_counted(bench: &mut Bench) {

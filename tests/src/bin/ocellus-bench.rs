@@ -13,7 +13,7 @@ use ocellus::machine::{Sensor, Settings};
 use ocellus::raw::Decoder;
 use ocellus::rules::{Loader, Metering, RuleEngine, RuleSet};
 use ocellus::sink::encode;
-use ocellus_tests::workload::{preamble, raw, storm};
+use ocellus_tests::workload::{preamble, storm};
 
 /// Processes of the workload: three raw events each.
 const PROCESSES: u32 = 40_000;

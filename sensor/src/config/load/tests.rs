@@ -40,11 +40,7 @@ fn the_example_shows_every_key() {
     full.output.file = Some(PathBuf::new());
     full.rules.component.insert(
         "noisy-rule".to_owned(),
-        Component {
-            mode: Mode::Shadow,
-            permissions: Some(vec![Permission::Tag]),
-            config: toml::Table::from_iter([("threshold".to_owned(), 1.into())]),
-        },
+        Component { mode: Mode::Shadow, permissions: Some(vec![Permission::Tag]) },
     );
     let full = toml::Table::try_from(&full).unwrap();
     assert_eq!(keys("", &shown), keys("", &full));
@@ -75,7 +71,7 @@ fn what_config_show_writes_is_read_back() {
 #[test]
 fn values_are_read() {
     let text = "[capture]\nbackend = \"kprobe\"\nenv = \"4 KiB\"\n[ecs]\nactions = \"endpoint\"\n\
-                [rules.component.x]\nmode = \"shadow\"\npermissions = [\"tag\"]\nconfig = { n = 1 }";
+                [rules.component.x]\nmode = \"shadow\"\npermissions = [\"tag\"]";
     let config = parse(text).unwrap();
     assert_eq!(config.capture.backend, Backend::Kprobe);
     assert_eq!(config.capture.env, Some(ByteSize(4096)));

@@ -1,0 +1,286 @@
+//! A directory of rules: which components are in it, and which of them changed.
+//!
+//! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given. Other files, and
+//! those that start with a dot, are nobody's business.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+use super::budget::{COMPONENT_BYTES_MAX, COMPONENTS_MAX, CONFIG_BYTES_MAX};
+use super::change::Change;
+use super::load::{LoadError, Loader, Prepared};
+use super::trust::{self, Untrusted};
+
+/// Longest name of a component, in bytes: it is a label of metrics and part of log lines.
+const NAME_BYTES_MAX: usize = 64;
+/// So many components of a directory are looked at, the first by name. More than can be in force,
+/// so that each of the others is refused and not just ignored.
+const LISTED_MAX: usize = 4 * COMPONENTS_MAX;
+
+/// Why a component's file is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    Load(#[from] LoadError),
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is not a regular file")]
+    NotAFile { path: PathBuf },
+    #[error("{path} is not trusted: {why}")]
+    Untrusted { path: PathBuf, why: Untrusted },
+    #[error("{path} changed while it was read")]
+    Unstable { path: PathBuf },
+    #[error("its configuration {path} is not UTF-8 text")]
+    ConfigNotText { path: PathBuf },
+    #[error(
+        "its file name is no name for a component: letters, digits, `.`, `_` and `-`, at most \
+         {NAME_BYTES_MAX} bytes"
+    )]
+    Name,
+    #[error("there are {COMPONENTS_MAX} components in the directory already")]
+    TooMany,
+}
+
+/// Why a directory of rules cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    #[error("the rules directory {path} does not exist; create it, or name another one")]
+    Missing { path: PathBuf },
+    #[error("{path} is not a directory; name the directory that holds the rules' .wasm files")]
+    NotADirectory { path: PathBuf },
+    #[error("cannot read the rules directory {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the rules directory {path} is not trusted: {why}")]
+    Untrusted { path: PathBuf, why: Untrusted },
+    #[error("cannot watch the rules directory {path}: {why}")]
+    Watch { path: PathBuf, why: String },
+}
+
+/// Identifies one state of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    mode: u32,
+    owner: u32,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            mode: metadata.mode(),
+            owner: metadata.uid(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// State of a component's two files; the configuration may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    wasm: Stamp,
+    config: Option<Stamp>,
+}
+
+/// A directory of rules, and what was last taken from it.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    known: BTreeMap<String, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    files: Files,
+    /// A version of it was handed out as [`Change::Install`].
+    installed: bool,
+}
+
+/// What a look at a directory found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Components that are gone; those that were never installed are just forgotten.
+    pub removed: Vec<String>,
+    /// Components that are new or changed since they were last taken.
+    pub changed: BTreeMap<String, Files>,
+}
+
+impl Directory {
+    /// Check that a directory can be used.
+    pub fn open(path: &Path) -> Result<Directory, DirectoryError> {
+        let directory = Directory { path: path.to_owned(), known: BTreeMap::new() };
+        let metadata = directory.check()?;
+        let user = nix::unistd::geteuid().as_raw();
+        if metadata.uid() != 0 && metadata.uid() != user {
+            tracing::warn!(
+                "the rules directory {} belongs to user {}, who decides with it what is reported",
+                path.display(),
+                metadata.uid()
+            );
+        }
+        Ok(directory)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Device and inode of the directory that is there now.
+    pub(super) fn identity(&self) -> Result<(u64, u64), DirectoryError> {
+        self.check().map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+
+    /// Load every component that is new or changed. For the start and for `rules check`; a running
+    /// sensor uses a [`Watcher`](super::Watcher).
+    pub fn load_all(&mut self, loader: &Loader) -> Result<Vec<Change>, DirectoryError> {
+        let findings = self.look()?;
+        let removed = findings.removed.into_iter().map(|name| Change::Remove { name });
+        let mut changes: Vec<Change> = removed.collect();
+        for (name, files) in findings.changed {
+            changes.push(self.take(&name, files, loader));
+        }
+        Ok(changes)
+    }
+
+    fn check(&self) -> Result<Metadata, DirectoryError> {
+        let path = self.path.clone();
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DirectoryError::Missing { path });
+            }
+            Err(source) => return Err(DirectoryError::Read { path, source }),
+        };
+        if !metadata.is_dir() {
+            return Err(DirectoryError::NotADirectory { path });
+        }
+        match trust::check_mode(&metadata) {
+            Ok(()) => Ok(metadata),
+            Err(why) => Err(DirectoryError::Untrusted { path, why }),
+        }
+    }
+
+    /// Compare the directory with what is known of it.
+    pub(super) fn look(&mut self) -> Result<Findings, DirectoryError> {
+        self.check()?;
+        let present = self.list()?;
+        let gone = self.known.extract_if(.., |name, _| !present.contains_key(name));
+        let gone: Vec<(String, Known)> = gone.collect();
+        let removed = gone.into_iter().filter(|(_, known)| known.installed);
+        let changed = present
+            .into_iter()
+            .filter(|(name, files)| self.known.get(name).is_none_or(|known| known.files != *files));
+        Ok(Findings {
+            removed: removed.map(|(name, _)| name).collect(),
+            changed: changed.collect(),
+        })
+    }
+
+    fn list(&self) -> Result<BTreeMap<String, Files>, DirectoryError> {
+        let read_error = |source| DirectoryError::Read { path: self.path.clone(), source };
+        let mut present = BTreeMap::new();
+        for entry in fs::read_dir(&self.path).map_err(read_error)? {
+            let file_name = entry.map_err(read_error)?.file_name();
+            let Some(name) = file_name.to_string_lossy().strip_suffix(".wasm").map(str::to_owned)
+            else {
+                continue;
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            // A file that is gone again, or a link that leads nowhere, is not there.
+            let Ok(metadata) = fs::metadata(self.path.join(&file_name)) else { continue };
+            let config = fs::metadata(self.config_path(&name)).ok();
+            let config = config.as_ref().map(Stamp::of);
+            present.insert(name, Files { wasm: Stamp::of(&metadata), config });
+            if present.len() > LISTED_MAX {
+                present.pop_last();
+            }
+        }
+        Ok(present)
+    }
+
+    /// Load a component, and remember the state of its files that was seen before.
+    pub(super) fn take(&mut self, name: &str, files: Files, loader: &Loader) -> Change {
+        let others = self.known.iter().filter(|(other, known)| *other != name && known.installed);
+        let loaded = if others.count() < COMPONENTS_MAX {
+            self.load(name, loader)
+        } else {
+            Err(Refusal::TooMany)
+        };
+        let installed_before = self.known.get(name).is_some_and(|known| known.installed);
+        let installed = loaded.is_ok() || installed_before;
+        // A file that changed under our eyes is found changed again at the next look.
+        if !matches!(loaded, Err(Refusal::Unstable { .. })) {
+            self.known.insert(name.to_owned(), Known { files, installed });
+        }
+        match loaded {
+            Ok(prepared) => Change::Install(Box::new(prepared)),
+            Err(reason) => Change::Refused { name: printable(name), reason },
+        }
+    }
+
+    fn load(&self, name: &str, loader: &Loader) -> Result<Prepared, Refusal> {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(letter) {
+            return Err(Refusal::Name);
+        }
+        let wasm_path = self.path.join(format!("{name}.wasm"));
+        let wasm = self.read(&wasm_path, COMPONENT_BYTES_MAX)?;
+        let config_path = self.config_path(name);
+        let config = match self.read(&config_path, CONFIG_BYTES_MAX) {
+            Err(Refusal::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => vec![],
+            config => config?,
+        };
+        let config =
+            String::from_utf8(config).map_err(|_| Refusal::ConfigNotText { path: config_path })?;
+        Ok(loader.load(name, &wasm, &config)?)
+    }
+
+    /// Read a file whole, up to one byte more than it may have: what is longer is refused later.
+    fn read(&self, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Refusal> {
+        let path = path.to_owned();
+        let read_error = |source| Refusal::Read { path: path.clone(), source };
+        let open = || {
+            // A FIFO must not hold up the thread.
+            let flags = OFlag::O_NONBLOCK.bits();
+            let file = File::options().read(true).custom_flags(flags).open(&path)?;
+            Ok((file.metadata()?, fs::metadata(&self.path)?, file))
+        };
+        let (before, directory, mut file) = open().map_err(read_error)?;
+        if !before.is_file() {
+            return Err(Refusal::NotAFile { path });
+        }
+        if let Err(why) = trust::check_in(&before, &directory) {
+            return Err(Refusal::Untrusted { path, why });
+        }
+        let mut bytes = Vec::new();
+        (&mut file).take(bytes_max + 1).read_to_end(&mut bytes).map_err(read_error)?;
+        let after = file.metadata().map_err(read_error)?;
+        if Stamp::of(&before) != Stamp::of(&after) {
+            return Err(Refusal::Unstable { path });
+        }
+        Ok(bytes)
+    }
+
+    fn config_path(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}.toml"))
+    }
+}
+
+/// A file name, fit for a message.
+fn printable(name: &str) -> String {
+    name.chars().take(NAME_BYTES_MAX).flat_map(char::escape_debug).collect()
+}

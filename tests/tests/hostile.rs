@@ -1,0 +1,590 @@
+//! Guests that mean harm, or are broken in the ways in which guests break. After each of them the
+//! event passes, the fault is counted, the other rules still judge, and a good version of the same
+//! component works.
+//!
+//! Time is counted in fuel, so that a guest always fails at the same instruction; one test shows
+//! that the clock ends it as well.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use ocellus::event::{Event, Field, Kinds, Value};
+use ocellus::rules::{
+    ComponentCounters, FaultCause, LoadError, Loader, Metering, RuleEngine, RuleSet, budget,
+};
+use ocellus_tests::guest::{Action, Guest, Term, resolved};
+
+fn loader() -> Loader {
+    Loader::new(RuleEngine::new(Metering::Fuel).unwrap())
+}
+
+fn event() -> Arc<Event> {
+    let mut event = Event::default();
+    event.kinds = Kinds::PROCESS_EXEC;
+    event.set_text(Field::PROCESS_NAME, "bash");
+    event.set(Field::PROCESS_ARGS, Value::Texts(["bash", "-i"].into_iter().collect()));
+    Arc::new(event)
+}
+
+fn tagging(id: &str) -> Guest {
+    Guest::new(id).hits(&[(0, Action::tag(id))])
+}
+
+/// Judge events with a hostile guest between two good ones, and check all that must hold.
+fn contained(loader: &Loader, hostile: &Guest, cause: FaultCause, detail: &str) {
+    let mut set = RuleSet::new();
+    let install = |set: &mut RuleSet, name: &str, guest: &Guest| {
+        set.install(loader.load(name, &guest.build(), "").unwrap()).unwrap();
+    };
+    install(&mut set, "a", &tagging("first"));
+    install(&mut set, "hostile", hostile);
+    install(&mut set, "z", &tagging("last"));
+    for number in 1..=7 {
+        let verdict = set.judge(&event(), 0);
+        let tags: Vec<_> = verdict.taggings.iter().flat_map(|tagging| &tagging.tags).collect();
+        assert_eq!(tags, ["first", "last"], "event {number}");
+        assert!(!verdict.is_drop());
+        // After five faults it is in quarantine.
+        let faults = usize::from(number <= 5);
+        assert_eq!(verdict.faults.len(), faults, "event {number}: {:?}", verdict.faults);
+        for fault in &verdict.faults {
+            assert_eq!(fault.cause, cause, "{fault}");
+            assert!(fault.detail.contains(detail), "{fault}");
+            assert!(fault.to_string().len() < 700, "{fault}");
+        }
+    }
+    let counters = counters(&set, "hostile");
+    assert_eq!((counters.faults(), counters.skipped, counters.quarantines), (5, 2, 1));
+    install(&mut set, "hostile", &tagging("good"));
+    assert_eq!(set.judge(&event(), 0).taggings.len(), 3);
+}
+
+fn counters(set: &RuleSet, name: &str) -> ComponentCounters {
+    set.stats().iter().find(|stats| &*stats.name == name).unwrap().counters
+}
+
+/// Why a component is not loaded. What was loaded before must stay in force; that is for the caller
+/// of the loader, which has nothing to install.
+fn refused(wasm: &[u8]) -> String {
+    let error = loader().load("hostile", wasm, "").unwrap_err().to_string();
+    assert!(error.len() < 700 && !error.contains('\n') && !error.ends_with('.'), "{error}");
+    error
+}
+
+#[track_caller]
+fn assert_refused(wasm: &[u8], why: &str) {
+    let error = refused(wasm);
+    assert!(error.contains(why), "{error}");
+}
+
+/// WebAssembly that answers the same as a guest with this list of hits, after some other code.
+fn after(code: &str) -> Guest {
+    let mut guest = Guest::new("hostile");
+    let none = guest.list_of_hits(&[]);
+    guest.on_event(&format!("{code} (i32.const {none})"))
+}
+
+// What a guest does in `on-event`.
+
+#[test]
+fn it_traps() {
+    let guest = Guest::new("hostile").on_event("unreachable");
+    contained(&loader(), &guest, FaultCause::Trap, "unreachable");
+}
+
+#[test]
+fn a_fault_names_the_functions_in_which_it_happened() {
+    let guest = Guest::new("hostile")
+        .items("(func $inner unreachable) (func $outer (call $inner))")
+        .on_event("(call $outer) (i32.const 0)");
+    contained(&loader(), &guest, FaultCause::Trap, "in `inner` called by `outer`");
+}
+
+#[test]
+fn it_spins() {
+    let guest = Guest::new("hostile").on_event("(loop $again (br $again)) (i32.const 0)");
+    contained(&loader(), &guest, FaultCause::Time, "fuel");
+}
+
+#[test]
+fn it_spins_against_the_clock() {
+    let loader = Loader::new(RuleEngine::new(Metering::Epoch).unwrap());
+    let guest = Guest::new("hostile").on_event("(loop $again (br $again)) (i32.const 0)");
+    contained(&loader, &guest, FaultCause::Time, "interrupt");
+}
+
+#[test]
+fn it_spins_after_the_clock_has_slept() {
+    // Longer than the ticker stays awake without a call.
+    let loader = Loader::new(RuleEngine::new(Metering::Epoch).unwrap());
+    std::thread::sleep(std::time::Duration::from_millis(2 * budget::TIME_MS_MAX + 1_000));
+    let guest = Guest::new("hostile").on_event("(loop $again (br $again)) (i32.const 0)");
+    contained(&loader, &guest, FaultCause::Time, "interrupt");
+}
+
+#[test]
+fn it_allocates_without_end_and_panics() {
+    let guest = Guest::new("hostile").on_event(
+        "(loop $again
+           (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
+           (br $again))
+         (i32.const 0)",
+    );
+    contained(&loader(), &guest, FaultCause::Memory, "unreachable");
+}
+
+#[test]
+fn it_allocates_without_end_and_goes_on() {
+    let guest = Guest::new("hostile")
+        .on_event("(loop $again (drop (memory.grow (i32.const 16))) (br $again)) (i32.const 0)");
+    contained(&loader(), &guest, FaultCause::Time, "fuel");
+}
+
+#[test]
+fn a_refused_allocation_that_it_copes_with_is_no_fault() {
+    let code = "(drop (memory.grow (i32.const 1000)))";
+    let mut set = RuleSet::new();
+    set.install(loader().load("a", &after(code).build(), "").unwrap()).unwrap();
+    for _ in 0..10 {
+        assert!(set.judge(&event(), 0).faults.is_empty());
+    }
+    let stats = &set.stats()[0];
+    assert!(stats.memory_bytes > 0 && stats.memory_bytes < budget::MEMORY_BYTES);
+}
+
+#[test]
+fn it_fills_its_tables() {
+    let code = "(if (i32.eq (table.grow $big (ref.null func) (i32.const 1000000)) (i32.const -1))
+                  (then unreachable))";
+    let guest = after(code).items("(table $big 0 funcref)");
+    contained(&loader(), &guest, FaultCause::Memory, "unreachable");
+}
+
+#[test]
+fn it_calls_itself_without_end() {
+    let guest = Guest::new("hostile")
+        .items("(func $deeper (param i32) (result i32) (call $deeper (local.get 0)) (drop) (i32.const 1))")
+        .on_event("(call $deeper (i32.const 0))");
+    contained(&loader(), &guest, FaultCause::Trap, "stack");
+}
+
+#[test]
+fn it_reads_outside_its_memory() {
+    let guest = Guest::new("hostile").on_event("(i32.load (i32.const -4))");
+    contained(&loader(), &guest, FaultCause::Trap, "out of bounds");
+}
+
+// What a guest answers.
+
+/// A guest that answers one hit: a list of so many tags of so many bytes, all the same memory.
+fn many_tags(tags: u32, bytes: u32) -> Guest {
+    const TEXT: u32 = 256 << 10;
+    const TAGS: u32 = 1 << 20;
+    let pages = (tags * 8).div_ceil(65536) + 1;
+    let mut guest = Guest::new("hostile");
+    let hit = guest.constant(&words(&[0, 0, TAGS, tags, 0, 0, 0]));
+    let hits = guest.constant(&words(&[hit, 1]));
+    guest.on_event(&format!(
+        "         (if (i32.lt_u (memory.size) (i32.const {size}))
+           (then (drop (memory.grow (i32.const {size})))))
+         (local.set $i (i32.const {TAGS}))
+         (loop $next
+           (i32.store (local.get $i) (i32.const {TEXT}))
+           (i32.store offset=4 (local.get $i) (i32.const {bytes}))
+           (local.set $i (i32.add (local.get $i) (i32.const 8)))
+           (br_if $next (i32.lt_u (local.get $i) (i32.const {end}))))
+         (i32.const {hits})",
+        size = TAGS / 65536 + pages,
+        end = TAGS + tags * 8,
+    ))
+}
+
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+#[test]
+fn it_answers_a_million_tags() {
+    // Fresh memory is full of them: each is an empty text at address 0.
+    let mut guest = Guest::new("hostile");
+    let hit = guest.constant(&words(&[0, 0, 1 << 20, 1_000_000, 0, 0, 0]));
+    let hits = guest.constant(&words(&[hit, 1]));
+    let guest = guest.on_event(&format!("(drop (memory.grow (i32.const 200))) (i32.const {hits})"));
+    contained(&loader(), &guest, FaultCause::Output, "too much data");
+}
+
+#[test]
+fn it_answers_a_hundred_tags() {
+    contained(&loader(), &many_tags(100, 1), FaultCause::Output, "100 tags in one hit");
+}
+
+#[test]
+fn it_answers_a_megabyte_of_tags() {
+    contained(&loader(), &many_tags(2, 600_000), FaultCause::Output, "too much data");
+}
+
+#[test]
+fn it_answers_the_same_memory_a_thousand_times() {
+    contained(&loader(), &many_tags(1_000, 100_000), FaultCause::Output, "too much data");
+}
+
+#[test]
+fn it_answers_a_long_tag() {
+    contained(&loader(), &many_tags(1, 129), FaultCause::Output, "a tag of 129 bytes");
+}
+
+#[test]
+fn it_answers_too_many_hits() {
+    let hits = vec![(0, Action::Drop); 257];
+    let guest = Guest::new("hostile").hits(&hits);
+    contained(&loader(), &guest, FaultCause::Output, "257 hits");
+}
+
+#[test]
+fn it_answers_for_a_rule_that_it_does_not_have() {
+    for rule in [1, u32::MAX] {
+        let guest = Guest::new("hostile").hits(&[(0, Action::Drop), (rule, Action::Drop)]);
+        contained(&loader(), &guest, FaultCause::Output, "but it has 1");
+    }
+}
+
+#[test]
+fn it_answers_rubbish_severity() {
+    let guest = Guest::new("hostile").hits(&[(0, Action::alert(101, "m"))]);
+    contained(&loader(), &guest, FaultCause::Output, "severity 101");
+}
+
+/// A guest that answers these words as one hit.
+fn raw_hit(hit: &[u32]) -> Guest {
+    let mut guest = Guest::new("hostile");
+    let hit = guest.constant(&words(hit));
+    let hits = guest.constant(&words(&[hit, 1]));
+    guest.on_event(&format!("(i32.const {hits})"))
+}
+
+#[test]
+fn it_answers_a_verdict_that_does_not_exist() {
+    let guest = raw_hit(&[0, 3, 0, 0, 0, 0, 0]);
+    contained(&loader(), &guest, FaultCause::Output, "discriminant");
+}
+
+#[test]
+fn it_answers_text_that_is_not_utf8() {
+    let mut guest = Guest::new("hostile");
+    let text = guest.constant(b"\xff\xfe");
+    let tag = guest.constant(&words(&[text, 2]));
+    let hit = guest.constant(&words(&[0, 0, tag, 1, 0, 0, 0]));
+    let hits = guest.constant(&words(&[hit, 1]));
+    let guest = guest.on_event(&format!("(i32.const {hits})"));
+    contained(&loader(), &guest, FaultCause::Output, "utf-8");
+}
+
+#[test]
+fn it_answers_what_lies_outside_its_memory() {
+    let outside = 0xffff_0000;
+    for hit in [
+        [0, 0, outside, 1, 0, 0, 0],
+        [0, 0, 1024, 0xffff_ffff, 0, 0, 0],
+        [0, 1, 0, outside, 1, 0, 0],
+    ] {
+        contained(&loader(), &raw_hit(&hit), FaultCause::Output, "out of bounds");
+    }
+    let guest = Guest::new("hostile").on_event("(i32.const -4)");
+    contained(&loader(), &guest, FaultCause::Output, "out of bounds");
+}
+
+#[test]
+fn it_answers_at_an_odd_address() {
+    let guest = Guest::new("hostile").on_event("(i32.const 1025)");
+    contained(&loader(), &guest, FaultCause::Output, "aligned");
+}
+
+// What a guest does with the host's functions.
+
+#[test]
+fn it_logs_without_end() {
+    let mut guest = after("");
+    let (lines, none) = (1000, guest.list_of_hits(&[]));
+    let guest = guest.items("(global $line (mut i32) (i32.const 0))").on_event(&format!(
+        "(global.set $line (i32.const 0))
+         (loop $next
+           (call $log (i32.const 1) (i32.const 1024) (i32.const 8))
+           (global.set $line (i32.add (global.get $line) (i32.const 1)))
+           (br_if $next (i32.lt_u (global.get $line) (i32.const {lines}))))
+         (i32.const {none})"
+    ));
+    let mut set = RuleSet::new();
+    set.install(loader().load("a", &guest.build(), "").unwrap()).unwrap();
+    assert!(set.judge(&event(), 0).faults.is_empty());
+    let suppressed = counters(&set, "a").log_lines_suppressed;
+    assert_eq!(suppressed, lines - u64::from(budget::LOG_LINES_BURST));
+    // The sum goes on in the next version.
+    set.install(loader().load("a", &guest.build(), "").unwrap()).unwrap();
+    assert_eq!(counters(&set, "a").log_lines_suppressed, suppressed);
+}
+
+#[test]
+fn it_logs_a_megabyte() {
+    let code = "(drop (memory.grow (i32.const 64)))
+                (call $log (i32.const 1) (i32.const 0) (i32.const 2000000))";
+    contained(&loader(), &after(code), FaultCause::Output, "too much data");
+}
+
+#[test]
+fn it_logs_at_a_level_that_does_not_exist() {
+    let code = "(call $log (i32.const 4) (i32.const 1024) (i32.const 1))";
+    contained(&loader(), &after(code), FaultCause::Output, "discriminant");
+}
+
+#[test]
+fn it_makes_sets_without_end() {
+    // The answer is a result, which is an error from the 65th set on.
+    let code = "(loop $next
+                  (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                  (call $make_set (i32.const 1024) (i32.const 0) (i32.const 64))
+                  (br_if $next (i32.eqz (i32.load8_u (i32.const 64)))))
+                (if (i32.ne (local.get $i) (i32.const 65)) (then unreachable))";
+    let mut set = RuleSet::new();
+    set.install(loader().load("a", &after(code).build(), "").unwrap()).unwrap();
+    assert_eq!(set.judge(&event(), 0).faults, []);
+}
+
+#[test]
+fn it_makes_a_set_of_the_same_memory_again_and_again() {
+    // 100,000 texts of 100,000 bytes each: 10 GB, if the host believed it.
+    let code = "                (drop (memory.grow (i32.const 30)))
+                (local.set $i (i32.const 1048576))
+                (loop $next
+                  (i32.store offset=4 (local.get $i) (i32.const 100000))
+                  (local.set $i (i32.add (local.get $i) (i32.const 8)))
+                  (br_if $next (i32.lt_u (local.get $i) (i32.const 1848576))))
+                (call $make_set (i32.const 1048576) (i32.const 100000) (i32.const 64))";
+    contained(&loader(), &after(code), FaultCause::Output, "too much data");
+}
+
+#[test]
+fn it_asks_for_too_many_fields() {
+    let code = "(call $many (i32.const 1024) (i32.const 1025) (i32.const 64))";
+    contained(&loader(), &after(code), FaultCause::Output, "1025 fields; at most 1024");
+}
+
+#[test]
+fn it_asks_for_many_fields_again_and_again() {
+    let code = "(loop $again
+                  (call $many (i32.const 1024) (i32.const 1024) (i32.const 64)) (br $again))";
+    let guest = after(code);
+    let error = {
+        let mut set = RuleSet::new();
+        set.install(loader().load("a", &guest.build(), "").unwrap()).unwrap();
+        set.judge(&event(), 0).faults.remove(0)
+    };
+    // Which bound it meets first, its memory or its time, depends on its allocator.
+    assert!(matches!(error.cause, FaultCause::Memory | FaultCause::Time), "{error}");
+}
+
+#[test]
+fn it_uses_numbers_that_nobody_gave_it() {
+    let code = "(call $text (i32.const -1) (i32.const 64))
+                (if (i32.load8_u (i32.const 64)) (then unreachable))
+                (call $number (i32.const 65535) (i32.const 64))
+                (if (i32.load8_u (i32.const 64)) (then unreachable))
+                (call $test (i32.const 0) (i32.const 0) (i32.const 9))
+                (if (then unreachable))";
+    let mut set = RuleSet::new();
+    set.install(loader().load("a", &after(code).build(), "").unwrap()).unwrap();
+    assert_eq!(set.judge(&event(), 0).faults, []);
+}
+
+/// A guest that reads a text after some other code, so that the host calls its allocator.
+fn reading_after(code: &str) -> Guest {
+    let mut guest = Guest::new("hostile");
+    let name = resolved(&mut guest, "process.name");
+    let none = guest.list_of_hits(&[]);
+    guest.on_event(&format!("{code} (call $text {name} (i32.const 64)) (i32.const {none})"))
+}
+
+#[test]
+fn its_allocator_gives_memory_that_does_not_exist() {
+    let guest = reading_after("(global.set $heap (i32.const 0x7ffffff0))");
+    contained(&loader(), &guest, FaultCause::Output, "beyond end of memory");
+}
+
+#[test]
+fn its_allocator_traps_while_the_host_writes() {
+    let guest = reading_after(
+        "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+         (global.set $heap (i32.const 0x7ffffff0))",
+    );
+    contained(&loader(), &guest, FaultCause::Memory, "unreachable");
+}
+
+// What a guest does in `configure`.
+
+#[test]
+fn its_configure_fails() {
+    let mut guest = Guest::new("hostile");
+    let text = guest.constant(b"no \"shells\" given\n");
+    let answer = guest.constant(&words(&[1, text, 18]));
+    let guest = guest.configure(&format!("(i32.const {answer})"));
+    assert_refused(&guest.build(), r#"its `configure` refused: "no \"shells\" given ""#);
+}
+
+#[test]
+fn its_configure_does_what_on_event_must_not() {
+    let configure = |body: &str| Guest::new("hostile").configure(body).build();
+    assert_refused(&configure("unreachable"), "it trapped while it was started and configured");
+    let spin = "(loop $again (br $again)) (i32.const 0)";
+    assert_refused(&configure(spin), "it took too long while it was started and configured");
+    let grow = "(loop $again
+                  (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
+                  (br $again))
+                (i32.const 0)";
+    assert_refused(&configure(grow), "it wanted too much memory");
+}
+
+#[test]
+fn its_start_function_spins() {
+    let guest = Guest::new("hostile").items("(func $spin (loop $again (br $again))) (start $spin)");
+    assert_refused(&guest.build(), "it took too long while it was started and configured");
+}
+
+#[test]
+fn its_memory_is_too_large_from_the_start() {
+    let guest = Guest::new("hostile").items(
+        "(func $big (drop (memory.grow (i32.const 300)))
+           (if (i32.lt_u (memory.size) (i32.const 300)) (then unreachable))) (start $big)",
+    );
+    assert_refused(&guest.build(), "it wanted too much memory");
+}
+
+#[test]
+fn its_metadata_is_rubbish() {
+    let configure = |answer: &[u32]| {
+        let mut guest = Guest::new("hostile");
+        let answer = guest.constant(&words(answer));
+        guest.configure(&format!("(i32.const {answer})")).build()
+    };
+    assert_refused(&configure(&[0, 1024, 0, 1024, 0]), "it has no rule");
+    assert_refused(&configure(&[2, 0, 0, 0, 0]), "discriminant");
+    assert_refused(&configure(&[0, 1024, 0x0fff_ffff, 1024, 0]), "out of bounds");
+    assert_refused(&Guest::new("Not an id").build(), "other characters than a to z");
+    assert_refused(&Guest::new("a").rule("a", 7).build(), "two of its rules have the id `a`");
+    assert_refused(&Guest::new("a").attack(&["shell"]).build(), "is not an ATT&CK technique id");
+}
+
+#[test]
+fn its_interests_are_rubbish() {
+    let guest = |kind: &str, field: &str| {
+        let term = Term { field: field.into(), how: 0, texts: vec!["a".into()] };
+        Guest::new("hostile").interest(&[kind], &[term]).build()
+    };
+    assert_refused(
+        &guest("process.exek", "process.name"),
+        "interest 0: there is no event kind `process.exek`; did you mean `process.exec`?",
+    );
+    assert_refused(
+        &guest("process.exec", "process.nam"),
+        "interest 0: there is no field `process.nam`; did you mean `process.name`?",
+    );
+    assert_refused(&guest("process.exec", "process.pid"), "`process.pid` is not a text");
+}
+
+// What is not a component of the contract.
+
+fn component(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn it_is_no_component() {
+    assert_refused(b"", "the file is empty");
+    assert_refused(b"#!/bin/sh\necho hello\n", "it is not WebAssembly");
+    assert_refused(b"(component)", "WebAssembly in text form");
+    assert_refused(&component("(module)"), "it is a core module, not a component");
+    assert_refused(b"\0asm\x0e\0\x01\0", "of a version that this sensor does not know");
+}
+
+#[test]
+fn it_is_cut_off_anywhere() {
+    let whole = tagging("good").build();
+    for length in (0..whole.len()).step_by(13) {
+        refused(&whole[..length]);
+    }
+}
+
+#[test]
+fn a_byte_of_it_is_changed_anywhere() {
+    // Most changes are refused, some are harmless, none does harm.
+    let whole = tagging("good").build();
+    let loader = loader();
+    let mut set = RuleSet::new();
+    let mut refusals = String::new();
+    for position in (8..whole.len()).step_by(29) {
+        let mut changed = whole.clone();
+        changed[position] ^= 0x15;
+        match loader.load("changed", &changed, "") {
+            Ok(prepared) => {
+                set.install(prepared).unwrap();
+                set.judge(&event(), 0);
+            }
+            Err(error) => writeln!(refusals, "{error}").unwrap(),
+        }
+    }
+    assert!(refusals.lines().count() > 10, "{refusals}");
+}
+
+#[test]
+fn it_is_too_large() {
+    let large = vec![0; budget::COMPONENT_BYTES_MAX as usize + 1];
+    assert_refused(&large, "more than 64 MiB");
+    let config = "#".repeat(budget::CONFIG_BYTES_MAX as usize + 1);
+    let error = loader().load("a", &tagging("good").build(), &config).unwrap_err();
+    assert!(matches!(error, LoadError::ConfigTooLarge));
+}
+
+#[test]
+fn it_is_of_another_world() {
+    assert_refused(
+        &component("(component)"),
+        "a rule exports the function `configure`, this exports nothing",
+    );
+    let run = r#"(component
+        (core module $m (func (export "run")))
+        (core instance $i (instantiate $m))
+        (func $run (canon lift (core func $i "run")))
+        (export "run" (func $run)))"#;
+    assert_refused(&component(run), "this exports `run`");
+}
+
+#[test]
+fn it_has_other_types() {
+    let text = r#"(component
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f")))
+        (export "configure" (func $f))
+        (export "on-event" (func $f)))"#;
+    assert_refused(&component(text), "do not have the types of the world `rule`");
+}
+
+#[test]
+fn it_is_of_another_version_of_the_contract() {
+    for version in ["0.2.0", "0.1.1", "1.0.0"] {
+        let wasm = tagging("good").version(version).build();
+        let error = refused(&wasm);
+        assert!(error.contains(&format!("@{version}`, but this sensor offers version 0.1.0")));
+    }
+}
+
+#[test]
+fn it_imports_what_the_sensor_does_not_offer() {
+    for import in ["wasi:filesystem/types@0.2.0", "wasi:cli/environment@0.2.0", "evil"] {
+        let text = format!(r#"(component (import "{import}" (instance)))"#);
+        assert_refused(&component(&text), &format!("it imports `{import}`, which the sensor"));
+    }
+    let unknown = r#"(component (import "ocellus:rule/files@0.1.0" (instance)))"#;
+    assert_refused(&component(unknown), "it imports `ocellus:rule/files@0.1.0`");
+    let function = r#"(component (import "ocellus:rule/host@0.1.0" (instance
+        (export "exec" (func)))))"#;
+    refused(&component(function));
+}

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod binary;
 pub mod ecs;
 pub mod guest;
 pub mod history;

@@ -55,6 +55,14 @@ pub struct Ended {
     pub output: Vec<u8>,
 }
 
+impl Ended {
+    /// The totals at the end are there and add up.
+    pub fn assert_balanced(&self) {
+        assert!(self.log.contains("received "), "there are no totals: {}", self.log);
+        assert!(!self.log.contains("UNACCOUNTED"), "{}", self.log);
+    }
+}
+
 impl Running {
     /// Starts `ocellus run` with these arguments, writing JSON into `dir`, and waits until its
     /// probes are attached and the snapshot is in.

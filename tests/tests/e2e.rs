@@ -6,8 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use ocellus_tests::ecs::assert_ecs_clean;
 use ocellus_tests::guest::{Action, Guest, Term};
-use ocellus_tests::program::{Running, field, has_argument, need_root};
+use ocellus_tests::program::{Ended, Running, field, has_argument, need_root};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -82,13 +83,13 @@ fn a_process_arrives_with_all_that_is_true_of_it() {
     assert_eq!(parent, resolved("/proc/self/exe"));
     let ended = running.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_balanced(&ended.log);
+    assert_sound(&ended);
 }
 
-/// The totals at the end add up: no line says that something is unaccounted for.
-fn assert_balanced(log: &str) {
-    assert!(log.contains("received "), "there are totals: {log}");
-    assert!(!log.contains("UNACCOUNTED"), "{log}");
+/// The totals add up, and every event is ECS.
+fn assert_sound(ended: &Ended) {
+    ended.assert_balanced();
+    assert_ecs_clean(&ended.output);
 }
 
 #[test]
@@ -109,6 +110,7 @@ fn running_processes_are_told_once_and_keep_their_identity() {
         let ended = running.stop();
         let told = ended.events.iter().filter(|event| has_argument(event, "1234567")).count();
         assert_eq!(told, 1, "{}", ended.log);
+        assert_sound(&ended);
     }
     sleeper.kill().expect("it runs");
     sleeper.wait().expect("it is our child");
@@ -152,7 +154,7 @@ fn a_rule_alerts_and_its_next_version_does_at_the_next_event() {
     let event = execute("swap-four");
     assert_eq!(*field(&event, "event.kind"), json!("event"));
     let ended = running.stop();
-    assert_balanced(&ended.log);
+    assert_sound(&ended);
     let changes = ended
         .events
         .iter()
@@ -191,7 +193,7 @@ fn swaps_under_load_miss_nothing_and_repeat_nothing() {
     let last = format!("load-{}", PROCESSES - 1);
     running.wait_for_event(&last, |event| has_argument(event, &last));
     let ended = running.stop();
-    assert_balanced(&ended.log);
+    assert_sound(&ended);
     let mut seen: BTreeMap<usize, (&Value, u64)> = BTreeMap::new();
     for event in &ended.events {
         let argument = field(event, "process.args").get(1).and_then(Value::as_str);

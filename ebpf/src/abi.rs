@@ -101,6 +101,8 @@ pub enum SpanId {
     /// What was passed to exec; a script's own path.
     Filename = 1,
     Cwd = 2,
+    /// Of the pids controller on a system with version 1 unless that is `/`, else of the unified
+    /// hierarchy.
     Cgroup = 3,
     /// argv, each argument ended by NUL.
     Args = 4,

@@ -2,8 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod binary;
 pub mod ecs;
 pub mod guest;
 pub mod history;
+pub mod program;
 pub mod workload;

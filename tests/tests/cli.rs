@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-use ocellus_tests::binary::ocellus;
+use ocellus_tests::program::ocellus;
 
 fn run(args: &[&str]) -> Output {
     Command::new(ocellus()).args(args).stdin(Stdio::null()).output().expect("the program runs")

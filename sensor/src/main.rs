@@ -99,9 +99,14 @@ fn replay(args: &ReplayArgs) -> Outcome {
 
 fn doctor(json: bool) -> Outcome {
     let report = doctor::examine();
-    match json {
-        true => print(format!("{}\n", serde_json::to_string_pretty(&report)?).as_bytes()),
-        false => print(report.to_string().as_bytes()),
+    let text = match json {
+        true => format!("{}\n", serde_json::to_string_pretty(&report)?),
+        false => report.to_string(),
+    };
+    print(text.as_bytes())?;
+    match report.verdict.state {
+        doctor::State::Ready | doctor::State::Degraded => Ok(()),
+        doctor::State::Unable => Err(report.verdict.summary.into()),
     }
 }
 

@@ -22,10 +22,10 @@ const ABOUT: &str =
 const LONG_ABOUT: &str = "\
 Watches the processes of this Linux host and lets WebAssembly rules judge them.
 
-eBPF probes in the kernel tell of each process that starts, executes a program or ends. Ocellus puts \
-these in order, adds who, from where and with which hash, hands each event to the rules, and writes \
-it as ECS to standard output or a file. A rule that is changed while the sensor runs is in force with \
-the next event.
+eBPF probes in the kernel tell of each process that starts, executes a program or ends. Ocellus \
+puts these in order, adds who, from where and with which hash, hands each event to the rules, and \
+writes it as ECS to standard output or a file. A rule that is changed while the sensor runs is in \
+force with the next event.
 
 Standard output belongs to events, standard error to the log.";
 
@@ -46,8 +46,8 @@ Examples:
   ocellus run --rules ./rules --output events.ndjson
   ocellus run | jq 'select(.event.kind == \"alert\")'
 
-Signals: SIGINT and SIGTERM deliver what is held, flush the output and print the totals; SIGHUP reads \
-the rules again and opens the output file anew. Needs root, or CAP_BPF, CAP_PERFMON, \
+Signals: SIGINT and SIGTERM deliver what is held, flush the output and print the totals; SIGHUP \
+reads the rules again and opens the output file anew. Needs root, or CAP_BPF, CAP_PERFMON, \
 CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE.";
 
 const REPLAY_EXAMPLES: &str = "\
@@ -272,6 +272,11 @@ fn set<T>(value: &mut T, flag: Option<T>) {
     if let Some(flag) = flag {
         *value = flag;
     }
+}
+
+/// The definitions themselves, for what is derived from them.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Completions of the whole command line for a shell.

@@ -4,4 +4,5 @@
 
 pub mod guest;
 pub mod history;
+pub mod prebuilt;
 pub mod workload;

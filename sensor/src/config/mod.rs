@@ -224,7 +224,7 @@ impl Default for Capture {
     fn default() -> Capture {
         Capture {
             backend: Backend::default(),
-            ring_bytes: ByteSize(16 << 20),
+            ring_bytes: ByteSize(8 << 20),
             args_max: ByteSize(32 << 10),
             env: None,
             snapshot: true,

@@ -5,6 +5,7 @@
 pub mod ecs;
 pub mod guest;
 pub mod history;
+pub mod load;
 pub mod prebuilt;
 pub mod program;
 pub mod workload;

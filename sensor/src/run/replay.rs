@@ -16,6 +16,8 @@ pub struct ReplayReport {
     totals: String,
     inputs: u64,
     time: Duration,
+    /// Largest resident size of this process.
+    peak_kib: Option<u64>,
     /// The recording is damaged at its end; what stood before it was replayed.
     pub damage: Option<RecordingError>,
 }
@@ -33,7 +35,15 @@ pub fn replay(path: &Path, config: &Config) -> Result<ReplayReport, RunError> {
     let stats = sink.finish();
     let time = began.elapsed();
     let totals = summary::totals(&mut replayed.sensor, Some(stats));
-    Ok(ReplayReport { totals, inputs: replayed.inputs, time, damage: replayed.damage })
+    let peak_kib = peak_kib();
+    Ok(ReplayReport { totals, inputs: replayed.inputs, time, peak_kib, damage: replayed.damage })
+}
+
+/// VmHWM of proc_pid_status(5).
+fn peak_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 impl fmt::Display for ReplayReport {
@@ -41,6 +51,10 @@ impl fmt::Display for ReplayReport {
         f.write_str(&self.totals)?;
         let seconds = self.time.as_secs_f64();
         let rate = self.inputs as f64 / seconds.max(f64::MIN_POSITIVE);
-        writeln!(f, "{} inputs in {seconds:.3} s, {rate:.0} a second", self.inputs)
+        write!(f, "{} inputs in {seconds:.3} s, {rate:.0} a second", self.inputs)?;
+        match self.peak_kib {
+            Some(peak_kib) => writeln!(f, ", peak memory {peak_kib} KiB"),
+            None => writeln!(f),
+        }
     }
 }

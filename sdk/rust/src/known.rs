@@ -2,9 +2,8 @@
 //! program names stand here cut.
 
 /// Command names of shells.
-pub const SHELLS: &[&str] = &[
-    "sh", "bash", "dash", "ash", "zsh", "ksh", "ksh93", "mksh", "fish", "csh", "tcsh", "rbash",
-];
+pub const SHELLS: &[&str] =
+    &["sh", "bash", "dash", "ash", "zsh", "ksh", "ksh93", "mksh", "fish", "csh", "tcsh", "rbash"];
 
 /// Command names of network services that have no reason to start a shell. Java and PHP are not
 /// here: they serve networks and also run builds and scripts.

@@ -227,8 +227,8 @@ impl Rim {
             let ring_has_more = self.ring_has_more;
             tokio::select! {
                 ready = self.ring.readable() => {
-                    let mut ready = ready
-                        .map_err(|source| RunError::Start { what: "waiting for the ring", source })?;
+                    let what = "waiting for the ring";
+                    let mut ready = ready.map_err(|source| RunError::Start { what, source })?;
                     // Before the drain: a record that comes during it makes the ring readable anew.
                     ready.clear_ready();
                     self.drain_turn()?;
@@ -267,8 +267,8 @@ impl Rim {
         Ok(())
     }
 
-    /// One turn at the ring. When it is not empty afterwards, the next turn comes at once, but after
-    /// everything else has had one.
+    /// One turn at the ring. When it is not empty afterwards, the next turn comes at once, but
+    /// after everything else has had one.
     fn drain_turn(&mut self) -> Result<(), RunError> {
         self.ring_has_more = !self.drain(DRAIN_RECORDS_MAX)?;
         Ok(())

@@ -1,6 +1,8 @@
 # `make help` lists the targets. What they need is installed by .ci/setup, as root on Debian, Ubuntu
 # and Fedora; elsewhere it says what to install.
 
+# Always the whole workspace: with another selection, cargo chooses other features for what it
+# depends on, and builds wasmtime once more.
 CARGO ?= cargo
 RULES := rules/dist
 SAMPLE := examples/sample.ocellus
@@ -21,33 +23,35 @@ run: build ## Watch this host's processes through the shipped rules; replay a sa
 
 build: ## Build the sensor, optimised, as target/release/ocellus
 	@.ci/setup
-	$(CARGO) build --release --locked --package ocellus
+	$(CARGO) build --release --locked --workspace --bins
 
 test: ## Run every check and test, as .ci/run does; as root, also those on the running kernel
 	@bash .ci/run
 
-bench: ## Measure the core by stage, and the sensor under load
-	@.ci/setup
-	$(CARGO) run --release --locked --package ocellus-tests --bin ocellus-bench
+bench: build ## Measure the core by stage, and the sensor under load
+	target/release/ocellus-bench
 
 rules: ## Rebuild the shipped components whose sources have changed, in rules/dist and examples/dist
 	@.ci/setup
-	$(CARGO) run --locked --package ocellus-tests --example build_guests
+	$(CARGO) build --locked --workspace --examples
+	target/debug/examples/build_guests
 
 examples: ## Build the example rule in each language, into target/examples
 	@.ci/setup
 	@mkdir -p target/examples
-	$(CARGO) build --locked --package ocellus
+	$(CARGO) build --locked --workspace --bins
 	@for rule in examples/rule-*; do \
 		target/debug/ocellus rules build $$rule -o target/examples/$${rule##*/}.wasm || exit 1; \
 	done
 
 schema: ## Write docs/schema.md anew, from wit/fields.toml
-	$(CARGO) run --quiet --locked --package ocellus -- schema > target/schema.md
+	$(CARGO) build --quiet --locked --workspace --bins
+	target/debug/ocellus schema > target/schema.md
 	@mv target/schema.md docs/schema.md
 
 man: ## Write the manual page, target/ocellus.1, and check it where mandoc is
-	$(CARGO) run --quiet --locked --package ocellus -- man > target/ocellus.1
+	$(CARGO) build --quiet --locked --workspace --bins
+	target/debug/ocellus man > target/ocellus.1
 	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning target/ocellus.1; fi
 
 clean: ## Remove what was built

@@ -5,5 +5,6 @@
 pub mod ecs;
 pub mod guest;
 pub mod history;
+pub mod prebuilt;
 pub mod program;
 pub mod workload;

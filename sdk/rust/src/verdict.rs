@@ -40,8 +40,8 @@ const MESSAGE_BYTES: usize = 1024;
 pub fn alert(severity: u8, message: impl Into<String>) -> Verdict {
     let mut message: String = message.into();
     if message.len() > MESSAGE_BYTES {
-        let longest = MESSAGE_BYTES - '…'.len_utf8();
-        let end = (0..=longest).rev().find(|at| message.is_char_boundary(*at));
+        let end =
+            (0..=MESSAGE_BYTES - '…'.len_utf8()).rev().find(|at| message.is_char_boundary(*at));
         message.truncate(end.unwrap_or(0));
         message.push('…');
     }

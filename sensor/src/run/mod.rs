@@ -36,6 +36,7 @@ use crate::recording::{RecordingError, Writer};
 use crate::rules::Change;
 use crate::sink::{Push, Sink, SinkError, WhenFull};
 use crate::snapshot::SnapshotSettings;
+use crate::users::Questions;
 use rules::Rules;
 use source::{Snapshot, Source};
 
@@ -322,7 +323,10 @@ impl Rim {
         }
         let questions = self.sensor.take_questions();
         if !questions.is_empty() {
-            self.resolver.ask(questions.users, questions.groups);
+            let Questions { users, groups } = &questions;
+            if !self.resolver.ask(users.iter().copied(), groups.iter().copied()) {
+                self.sensor.put_back(&questions);
+            }
         }
     }
 

@@ -22,6 +22,10 @@ const PROFILE: [&str; 6] = [
     "profile.ocellus-rule.strip=true",
 ];
 
+/// A rule's stack. The linker's default of 1 MiB is memory that each instance would have for
+/// nothing; the sensor itself ends a rule that recurses deeper than this.
+const STACK_BYTES: usize = 128 << 10;
+
 const ADVICE: &str = "run `rustup target add wasm32-unknown-unknown`, or install \
     rust-std-static-wasm32-unknown-unknown (Fedora), or rustc-web, cargo-web, rust-web-src and \
     lld (Debian)";
@@ -140,6 +144,7 @@ impl Toolchain {
         let mut flags: Vec<String> = std::env::var("RUSTFLAGS")
             .map(|flags| flags.split_whitespace().map(str::to_owned).collect())
             .unwrap_or_default();
+        flags.push(format!("-Clink-arg=-zstack-size={STACK_BYTES}"));
         for package in metadata["packages"].as_array().into_iter().flatten() {
             let text = |key: &str| package[key].as_str().unwrap_or_default();
             if let Some(folder) = Path::new(text("manifest_path")).parent() {

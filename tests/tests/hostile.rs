@@ -148,7 +148,10 @@ fn it_fills_its_tables() {
 #[test]
 fn it_calls_itself_without_end() {
     let guest = Guest::new("hostile")
-        .items("(func $deeper (param i32) (result i32) (call $deeper (local.get 0)) (drop) (i32.const 1))")
+        .items(
+            "(func $deeper (param i32) (result i32)
+               (call $deeper (local.get 0)) (drop) (i32.const 1))",
+        )
         .on_event("(call $deeper (i32.const 0))");
     contained(&loader(), &guest, FaultCause::Trap, "stack");
 }

@@ -1,6 +1,7 @@
 //! The eBPF backend: loads the probes, attaches what the kernel accepts, drains the ring.
 //!
-//! The only module that knows aya. Dropping [`Ebpf`] detaches every probe before it unmaps the ring.
+//! The only module that knows aya. Dropping [`Ebpf`] detaches every probe before it unmaps the
+//! ring.
 
 use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -122,8 +123,8 @@ impl Ebpf {
     ///
     /// Fewer than `max_records` means that the ring was empty. The descriptor stays readable as
     /// long as it is not. A record wakes the reader only if the ring was empty before, at a cost of
-    /// 13 µs to the process that is observed (measured in a virtual machine; the record itself costs
-    /// 1 to 3): let records gather for some milliseconds before draining.
+    /// 13 µs to the process that is observed (measured in a virtual machine; the record itself
+    /// costs 1 to 3): let records gather for some milliseconds before draining.
     pub fn drain(&mut self, max_records: usize, mut each: impl FnMut(&[u8])) -> usize {
         for taken in 0..max_records {
             let Some(record) = self.ring.next() else {

@@ -10,8 +10,9 @@ const INTRODUCTION: &str = "\
 <!-- Generated from wit/fields.toml by `ocellus schema`. Do not edit: `make schema` writes it. -->
 
 Names and types are those of [ECS](https://www.elastic.co/guide/en/ecs/current/) 9.4; what ECS \
-lacks is under `ocellus`. Rules ask for fields by these names, and JSON and MessagePack nest them at the \
-dots. A field that an event does not have is left out: there is no `null`, and nothing is invented.
+lacks is under `ocellus`. Rules ask for fields by these names, and JSON and MessagePack nest them \
+at the dots. A field that an event does not have is left out: there is no `null`, and nothing is \
+invented.
 
 | type | in JSON and MessagePack | for rules |
 | --- | --- | --- |

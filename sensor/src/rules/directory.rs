@@ -1,7 +1,7 @@
 //! A directory of rules: which components are in it, and which of them changed.
 //!
-//! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given. Other files, and
-//! those that start with a dot, are nobody's business.
+//! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given. Other files,
+//! and those that start with a dot, are nobody's business.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};

@@ -237,8 +237,8 @@ impl Rim {
             let next_turn = self.drained + TURN_INTERVAL;
             tokio::select! {
                 ready = readable_after(&self.ring, next_turn) => {
-                    let mut ready = ready
-                        .map_err(|source| RunError::Start { what: "waiting for the ring", source })?;
+                    let what = "waiting for the ring";
+                    let mut ready = ready.map_err(|source| RunError::Start { what, source })?;
                     // Before the drain: a record that comes during it makes the ring readable anew.
                     ready.clear_ready();
                     self.drain_turn()?;
@@ -277,8 +277,8 @@ impl Rim {
         Ok(())
     }
 
-    /// One turn at the ring. When it is not empty afterwards, the next turn comes at once, but after
-    /// everything else has had one.
+    /// One turn at the ring. When it is not empty afterwards, the next turn comes at once, but
+    /// after everything else has had one.
     fn drain_turn(&mut self) -> Result<(), RunError> {
         self.drained = Instant::now();
         self.ring_has_more = !self.drain(DRAIN_RECORDS_MAX)?;

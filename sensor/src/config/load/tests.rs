@@ -116,8 +116,8 @@ fn a_wrong_value_names_its_key() {
     );
     assert_eq!(
         error("[capture]\nring_bytes = \"many\""),
-        "ocellus.toml:2: capture.ring_bytes: \"many\" is not a size: write a number and a unit, such \
-         as \"100 MiB\""
+        "ocellus.toml:2: capture.ring_bytes: \"many\" is not a size: write a number and a unit, \
+         such as \"100 MiB\""
     );
 }
 

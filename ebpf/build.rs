@@ -31,11 +31,14 @@ fn variable(name: &str) -> String {
 
 fn build(source: &Path, object: &Path) -> Result<(), String> {
     let clang = find_clang(object)?;
+    let little = variable("CARGO_CFG_TARGET_ENDIAN") == "little";
+    let target = if little { "bpfel" } else { "bpfeb" };
     let output = Command::new(&clang)
-        .args(["-target", "bpf", "-mcpu=v2", "-O2", "-g", "-std=gnu11", "-Wall", "-Wextra"])
+        // Version 2 of the instruction set: the oldest kernel that we support knows no later one.
+        .args(["-target", target, "-mcpu=v2", "-O2", "-g", "-std=gnu11", "-Wall", "-Wextra"])
         // No path of the building machine gets into the object.
         .arg(format!("-ffile-prefix-map={}=bpf", source.display()))
-        .arg(format!("-fdebug-compilation-dir={}", "."))
+        .arg("-fdebug-compilation-dir=.")
         .arg("-c")
         .arg(source.join("ocellus.bpf.c"))
         .arg("-o")

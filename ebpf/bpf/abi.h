@@ -118,7 +118,8 @@ enum oc_span_id {
 	OC_SPAN_EXE = 0,	/* absolute path of the executable, from the task's root */
 	OC_SPAN_FILENAME = 1,	/* what was passed to exec; a script's own path */
 	OC_SPAN_CWD = 2,
-	OC_SPAN_CGROUP = 3,
+	OC_SPAN_CGROUP = 3,	/* of the pids controller on a system with version 1 unless
+				 * that is "/", else of the unified hierarchy */
 	OC_SPAN_ARGS = 4,	/* argv, each argument ended by NUL */
 	OC_SPAN_ENV = 5,	/* only when configured; same form */
 	OC_SPAN_COUNT

@@ -238,8 +238,11 @@ struct kernfs_node___underscored {
 	struct kernfs_node *__parent;
 };
 
+struct cgroup_root;
+
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;	/* the hierarchy that it belongs to */
 };
 
 struct cgroup_subsys_state {

@@ -178,25 +178,32 @@ static __always_inline void oc_put_cwd(struct oc_scratch *s, struct task_struct 
 }
 
 /*
- * Appends the control group. It is the one of the unified hierarchy (version 2); where that says
- * no more than "/", as on a system with version 1, the one of the pids controller.
+ * The control group that a process is told apart by. On a system with version 1, mixed ones
+ * included, it is the one of the pids controller, where container runtimes put their containers;
+ * else, and where that says no more than "/", the one of the unified hierarchy (version 2).
  */
+static __always_inline struct kernfs_node *oc_cgroup_node(struct css_set *set)
+{
+	struct cgroup *unified = oc_get(set, dfl_cgrp), *pids;
+	struct cgroup_subsys_state *state = 0;
+	void *subsys = &set->subsys[0];
+
+	if (oc_has_enum(enum cgroup_subsys_id, pids_cgrp_id)) {
+		subsys += oc_enum(enum cgroup_subsys_id, pids_cgrp_id) * sizeof(void *);
+		bpf_probe_read_kernel(&state, sizeof(state), subsys);
+		pids = oc_get(state, cgroup);
+		if (oc_get(pids, root) != oc_get(unified, root) &&
+		    oc_kernfs_parent(oc_get(pids, kn)))
+			return oc_get(pids, kn);
+	}
+	return oc_get(unified, kn);
+}
+
+/* Appends the control group. */
 static __always_inline void oc_put_cgroup(struct oc_scratch *s, struct task_struct *task)
 {
-	struct css_set *set = oc_get(task, cgroups);
-	struct kernfs_node *node = oc_get(oc_get(set, dfl_cgrp), kn);
+	struct kernfs_node *node = oc_cgroup_node(oc_get(task, cgroups));
 
-	if (!oc_kernfs_parent(node) && oc_has_enum(enum cgroup_subsys_id, pids_cgrp_id)) {
-		oc_u64 index = oc_enum(enum cgroup_subsys_id, pids_cgrp_id);
-		void *subsys = &set->subsys[0];
-		struct cgroup_subsys_state *state = 0;
-		struct kernfs_node *other;
-
-		bpf_probe_read_kernel(&state, sizeof(state), subsys + index * sizeof(void *));
-		other = oc_get(oc_get(state, cgroup), kn);
-		if (other)
-			node = other;
-	}
 	if (!node)
 		return;
 	oc_walk_kernfs(s, node);

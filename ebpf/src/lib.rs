@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod abi;
+pub mod btf;
 mod layout;
 
 /// An ELF parser reads the object in place, so it is aligned as its headers are.

@@ -81,7 +81,7 @@ fn show(bytes: &[u8]) {
     match parsed.kind {
         Kind::Fork => println!("    cwd {} cgroup {}", text(SpanId::Cwd), text(SpanId::Cgroup)),
         Kind::Exit => println!("    status {:#x}", parsed.record.exit_status),
-        Kind::Exec => {
+        Kind::Exec | Kind::Existing => {
             println!(
                 "    exe {} filename {} cwd {} cgroup {}\n    args {} {} env {} {}\n    {file:?}",
                 text(SpanId::Exe),

@@ -188,7 +188,7 @@ mod tests {
             lockdown: Lockdown::None,
             tracefs: None,
             memory_limit: MemoryLimit { soft_bytes: None, hard_bytes: None, charged: false },
-            ring_bytes: 1 << 24,
+            ring_bytes: 1 << 23,
             probes: vec![ProbeStatus {
                 name: "exec",
                 attach: "tp_btf/sched_process_exec".to_owned(),

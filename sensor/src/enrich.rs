@@ -120,7 +120,6 @@ impl Enricher {
         table: &Table,
         process: &Process,
         run: &[Box<RawEvent>],
-        inferred: bool,
     ) -> Event {
         let kinds = run.iter().fold(Kinds::NONE, |all, raw| all.with(kinds_of(raw.kind)));
         let first = run.first().map_or(0, |raw| raw.time_ns);
@@ -131,8 +130,11 @@ impl Enricher {
         if run.iter().all(|raw| raw.kind != Kind::Existing) {
             event.set_number(Field::OCELLUS_RAW_EVENTS, run.len() as u64);
         }
-        if process.ticks || inferred {
+        if process.ticks {
             remarks.inferred.push(Field::PROCESS_START.name());
+        }
+        if process.fork_unseen && process.lineage.is_some() {
+            remarks.inferred.extend(leaders::ANCESTORS.map(Field::name));
         }
         self.identity_fields(&mut event, process);
         self.user_fields(&mut event, process);

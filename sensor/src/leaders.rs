@@ -114,6 +114,13 @@ fn describe(event: &mut Event, fields: &Fields, process: &Process, wall_offset_n
     }
 }
 
+/// The fields that [`ancestors`] sets.
+pub const ANCESTORS: [Field; 3] = [
+    Field::OCELLUS_ANCESTORS_ENTITY_ID,
+    Field::OCELLUS_ANCESTORS_NAME,
+    Field::OCELLUS_ANCESTORS_EXECUTABLE,
+];
+
 /// Sets the chain of those who forked the process, the nearest first.
 pub fn ancestors(event: &mut Event, process: &Process, max: usize) {
     let Some(lineage) = &process.lineage else { return };
@@ -122,7 +129,7 @@ pub fn ancestors(event: &mut Event, process: &Process, max: usize) {
     let names: Texts = chain().map(|ancestor| &ancestor.name).collect();
     let executables: Texts =
         chain().map(|ancestor| ancestor.executable.as_deref().unwrap_or_default()).collect();
-    event.set(Field::OCELLUS_ANCESTORS_ENTITY_ID, Value::Texts(ids));
-    event.set(Field::OCELLUS_ANCESTORS_NAME, Value::Texts(names));
-    event.set(Field::OCELLUS_ANCESTORS_EXECUTABLE, Value::Texts(executables));
+    for (field, texts) in ANCESTORS.into_iter().zip([ids, names, executables]) {
+        event.set(field, Value::Texts(texts));
+    }
 }

@@ -14,7 +14,7 @@ use crate::enrich::Enricher;
 use crate::entry;
 use crate::event::{Event, Field, Kinds, Value};
 use crate::input::{HashRequest, HashResult, Input, Lost};
-use crate::process::{Known, ProcessId, Table, TableStats};
+use crate::process::{ProcessId, Table, TableStats};
 use crate::queue::{QUEUE_EVENTS_MAX, Queue, Run};
 use crate::raw::{Decoder, Image, Kind, RawEvent};
 use crate::rules::{Fault, RuleSet};
@@ -173,9 +173,9 @@ impl Sensor {
 
     fn deliver_next(&mut self, now_ns: u64, out: &mut Vec<Arc<Event>>) {
         let Some(run) = self.queue.pop() else { return };
-        let Some((id, inferred)) = self.apply(&run, now_ns) else { return };
+        let Some(id) = self.apply(&run, now_ns) else { return };
         let Some(process) = self.table.get(id) else { return };
-        let event = self.enricher.process_event(&self.table, process, &run, inferred);
+        let event = self.enricher.process_event(&self.table, process, &run);
         self.counters.merged += run.len() as u64 - 1;
         self.judge(event, now_ns, out);
     }
@@ -190,14 +190,12 @@ impl Sensor {
     }
 
     /// Puts a run into the process table. None when it makes no event: it is counted then.
-    fn apply(&mut self, run: &Run, now_ns: u64) -> Option<(ProcessId, bool)> {
+    fn apply(&mut self, run: &Run, now_ns: u64) -> Option<ProcessId> {
         let first = run.first()?;
         let told_before = self.is_known_already(first);
-        let mut inferred = false;
         for raw in run {
             let identity = &self.enricher.identity;
-            let known = self.table.apply(raw, |id| identity.entity_id(id).into());
-            inferred |= known == Known::Late;
+            self.table.apply(raw, |id| identity.entity_id(id).into());
             if raw.task.pid == self.sensor_pid {
                 self.table.set_ours(self.sensor_pid);
             }
@@ -219,7 +217,7 @@ impl Sensor {
             self.counters.drop_by(DROP_SNAPSHOT);
             self.counters.merged += all - 1;
         } else {
-            return Some((id, inferred));
+            return Some(id);
         }
         None
     }
@@ -353,6 +351,11 @@ impl Sensor {
     /// Ids whose names to look up.
     pub fn take_questions(&mut self) -> Questions {
         self.enricher.users.take_questions()
+    }
+
+    /// The rim could not ask these.
+    pub fn put_back(&mut self, questions: &Questions) {
+        self.enricher.users.put_back(questions);
     }
 
     /// A sink gave up events that were delivered to it.

@@ -18,7 +18,7 @@ use ocellus::error_chain::ErrorChain;
 use ocellus::names::NameFiles;
 use ocellus::run::{self, Options, Record};
 use ocellus::snapshot::{Snapshot, SnapshotSettings, TaskStarts};
-use ocellus::{doctor, logging, ps};
+use ocellus::{doctor, logging, ps, rules};
 
 /// Bytes of each command line that `ocellus ps` reads; a line of a terminal shows fewer.
 const PS_ARGS_BYTES: usize = 4_096;
@@ -79,7 +79,7 @@ fn run(args: RunArgs) -> Outcome {
 fn record(args: RecordArgs) -> Outcome {
     let config = args.to_config()?;
     logging::start(config.log.level);
-    let record = Record { path: args.file, max_bytes: args.max_size.bytes() };
+    let record = Record { path: args.file, max_bytes: args.max_size.0 };
     let duration = args.duration.map(Duration::from_secs);
     Ok(run::run(Options { config, record: Some(record), duration })?)
 }
@@ -99,10 +99,37 @@ fn replay(args: &ReplayArgs) -> Outcome {
 
 fn doctor(json: bool) -> Outcome {
     let report = doctor::examine();
-    match json {
-        true => print(format!("{}\n", serde_json::to_string_pretty(&report)?).as_bytes()),
-        false => print(report.to_string().as_bytes()),
+    let text = match json {
+        true => format!("{}\n", serde_json::to_string_pretty(&report)?),
+        false => report.to_string(),
+    };
+    print(text.as_bytes())?;
+    match report.verdict.state {
+        doctor::State::Ready | doctor::State::Degraded => Ok(()),
+        doctor::State::Unable => Err(report.verdict.summary.into()),
     }
+}
+
+fn rules_check(dir: &Path) -> Outcome {
+    let config = Config::load(None)?;
+    let mut refused = 0;
+    let mut lines = String::new();
+    run::load_once(dir, &config.rules, |notice| {
+        refused += u32::from(notice.refused);
+        lines.push_str(&format!("{}\n", notice.message));
+    })?;
+    print(lines.as_bytes())?;
+    match refused {
+        0 => Ok(()),
+        count => {
+            Err(format!("{count} of the components in {} cannot be used", dir.display()).into())
+        }
+    }
+}
+
+fn rules_build(dir: &Path, output: Option<&Path>) -> Outcome {
+    let component = rules::build::build(dir, output.unwrap_or(Path::new(".")))?;
+    print(format!("{}\n", component.display()).as_bytes())
 }
 
 fn ps() -> Outcome {

@@ -80,6 +80,9 @@ pub struct Process {
     /// The session's way into this host: the process through which it came.
     pub entry: Option<Entry>,
     pub exit: Option<Exit>,
+    /// The fork was not seen: the process ran before the sensor, or the fork was lost. Who forked
+    /// it is then only known as far as its parent is still the same.
+    pub fork_unseen: bool,
     /// Start time has tick precision: the process was found in /proc only.
     pub ticks: bool,
     pub kernel_thread: bool,
@@ -138,17 +141,6 @@ pub struct Table {
     pub stats: TableStats,
 }
 
-/// Whether the table knew the process of a raw event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// It was there already.
-    Before,
-    /// It is new, as a fork or a snapshot makes it.
-    New,
-    /// It is new, though it must have started before: its fork was lost.
-    Late,
-}
-
 impl Table {
     /// `max` processes at most; exited ones stay known for `grace_ns`.
     pub fn new(max: usize, grace_ns: u64) -> Table {
@@ -191,7 +183,7 @@ impl Table {
     }
 
     /// Applies one raw event. The process it is about is in the table afterwards.
-    pub fn apply(&mut self, raw: &RawEvent, name: impl FnOnce(ProcessId) -> Arc<str>) -> Known {
+    pub fn apply(&mut self, raw: &RawEvent, name: impl FnOnce(ProcessId) -> Arc<str>) {
         let known = self.get(ProcessId::of(raw)).map(|process| process.id);
         let id = match known {
             Some(id) => id,
@@ -205,11 +197,6 @@ impl Table {
         if raw.kind == Kind::Exit && process.exit.is_none() {
             process.exit = Some(Exit { time_ns: raw.time_ns, status: Some(raw.exit_status) });
             self.exited.push_back((raw.time_ns.saturating_add(grace_ns), id));
-        }
-        match (known, raw.kind) {
-            (Some(_), _) => Known::Before,
-            (None, Kind::Fork | Kind::Existing) => Known::New,
-            (None, Kind::Exec | Kind::Exit) => Known::Late,
         }
     }
 
@@ -342,6 +329,7 @@ impl Process {
             lineage: None,
             entry: None,
             exit: None,
+            fork_unseen: raw.kind != Kind::Fork,
             ticks: raw.flags & abi::F_TICKS != 0,
             kernel_thread: raw.is_kernel_thread(),
             ours: false,

@@ -77,6 +77,19 @@ impl Users {
         lookup(&mut self.groups, &mut self.questions.groups, id)
     }
 
+    /// Nobody could be asked: these ids are asked for again when they turn up.
+    pub fn put_back(&mut self, questions: &Questions) {
+        for (known, ids) in
+            [(&mut self.users, &questions.users), (&mut self.groups, &questions.groups)]
+        {
+            for id in ids {
+                if let Some(named) = known.get_mut(id) {
+                    named.settled = named.name.is_some();
+                }
+            }
+        }
+    }
+
     /// What to look up, once.
     pub fn take_questions(&mut self) -> Questions {
         std::mem::take(&mut self.questions)
@@ -130,6 +143,9 @@ mod tests {
         assert_eq!(users.take_questions().users, [7].into());
         assert_eq!(users.user(7).name, None);
         assert!(users.take_questions().is_empty());
+        users.put_back(&Questions { users: [7].into(), groups: [].into() });
+        assert_eq!(users.user(7).name, None);
+        assert_eq!(users.take_questions().users, [7].into(), "asked again after it was put back");
         users.answer(&NameAnswers { users: [(7, Some("x".to_owned()))].into(), groups: [].into() });
         assert_eq!(users.user(7).name.as_deref(), Some("x"));
     }

@@ -135,3 +135,61 @@ fn set_texts<'a>(event: &mut Event, field: Field, texts: impl IntoIterator<Item 
     let texts: Texts = texts.into_iter().collect();
     event.set(field, if texts.is_empty() { Value::Absent } else { Value::Texts(texts) });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(id: &str) -> Arc<RuleInfo> {
+        Arc::new(RuleInfo { id: id.into(), ..RuleInfo::default() })
+    }
+
+    fn alert(id: &str, severity: u8) -> Alert {
+        Alert { rule: rule(id), severity, message: id.into(), tags: vec![] }
+    }
+
+    #[test]
+    fn nothing_said_changes_nothing_but_the_generation() {
+        let mut event = Event::default();
+        Verdict::new(0).apply(&mut event);
+        assert_eq!(event, Event::default());
+        Verdict::new(7).apply(&mut event);
+        assert_eq!(event.number(Field::OCELLUS_RULES_GENERATION), Some(7));
+    }
+
+    #[test]
+    fn tags_that_the_event_has_stay_first() {
+        let mut event = Event::default();
+        event.set(Field::TAGS, Value::Texts(["own"].into_iter().collect()));
+        let mut verdict = Verdict::new(1);
+        verdict.taggings.push(Tagging { rule: rule("a"), tags: vec!["new".into(), "own".into()] });
+        verdict.apply(&mut event);
+        let tags = event.texts(Field::TAGS).unwrap();
+        assert_eq!(tags.iter().collect::<Vec<_>>(), ["own", "new"]);
+    }
+
+    #[test]
+    fn what_a_rule_does_not_say_is_absent() {
+        let mut event = Event::default();
+        let mut verdict = Verdict::new(1);
+        verdict.alerts.push(alert("a", 0));
+        verdict.apply(&mut event);
+        assert_eq!(event.number(Field::EVENT_SEVERITY), Some(0));
+        for field in [Field::TAGS, Field::RULE_NAME, Field::THREAT_FRAMEWORK] {
+            assert_eq!(*event.get(field), Value::Absent, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn a_drop_waits_for_alerts_and_spares_the_sensor() {
+        let mut verdict = Verdict::new(1);
+        assert_eq!(verdict.ask_to_drop(&rule("a"), Kinds::SENSOR_LOSS), DropOutcome::Overruled);
+        assert_eq!(verdict.ask_to_drop(&rule("a"), Kinds::PROCESS_EXEC), DropOutcome::Dropped);
+        assert_eq!(verdict.ask_to_drop(&rule("b"), Kinds::PROCESS_EXEC), DropOutcome::Repeated);
+        assert_eq!(verdict.dropped_by, Some(rule("a")));
+        let mut verdict = Verdict::new(1);
+        verdict.alerts.push(alert("a", 1));
+        assert_eq!(verdict.ask_to_drop(&rule("b"), Kinds::PROCESS_EXEC), DropOutcome::Overruled);
+        assert!(!verdict.is_drop());
+    }
+}

@@ -292,7 +292,8 @@ pub fn resolved(guest: &mut Guest, name: &str) -> String {
     )
 }
 
-fn words(words: &[u32]) -> Vec<u8> {
+/// Words as they lie in a guest's memory.
+pub fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 

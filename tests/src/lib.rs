@@ -2,7 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ecs;
 pub mod guest;
 pub mod history;
+pub mod load;
 pub mod prebuilt;
+pub mod program;
 pub mod workload;

@@ -248,7 +248,8 @@ fn the_configuration_reaches_the_guest() {
     let mut guest = Guest::new("rule");
     let metadata = guest.metadata();
     let guest = guest.configure(&format!(
-        "(if (i32.ne (local.get $config_len) (i32.const 5)) (then unreachable)) (i32.const {metadata})"
+        "(if (i32.ne (local.get $config_len) (i32.const 5)) (then unreachable))
+         (i32.const {metadata})"
     ));
     let wasm = guest.build();
     loader().load("a", &wasm, "a = 1").unwrap();

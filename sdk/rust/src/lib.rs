@@ -95,7 +95,9 @@ macro_rules! rule {
     ($($rule:ty),+ $(,)?) => {
         const _: () = {
             fn rules() -> ::std::vec::Vec<::std::boxed::Box<dyn $crate::Rule>> {
-                ::std::vec![$(::std::boxed::Box::new(<$rule as ::core::default::Default>::default())),+]
+                ::std::vec![$(
+                    ::std::boxed::Box::new(<$rule as ::core::default::Default>::default())
+                ),+]
             }
 
             // Native tests need no exports; naming `rules` there still checks the types.

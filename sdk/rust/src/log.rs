@@ -23,23 +23,31 @@ pub fn line(level: Level, message: std::fmt::Arguments<'_>) {
 /// Log for the rule's author.
 #[macro_export]
 macro_rules! debug {
-    ($($message:tt)+) => { $crate::__private::line($crate::Level::Debug, ::core::format_args!($($message)+)) };
+    ($($message:tt)+) => {
+        $crate::__private::line($crate::Level::Debug, ::core::format_args!($($message)+))
+    };
 }
 
 /// Log what is worth knowing.
 #[macro_export]
 macro_rules! info {
-    ($($message:tt)+) => { $crate::__private::line($crate::Level::Info, ::core::format_args!($($message)+)) };
+    ($($message:tt)+) => {
+        $crate::__private::line($crate::Level::Info, ::core::format_args!($($message)+))
+    };
 }
 
 /// Log that the rule works, but not as well as it could.
 #[macro_export]
 macro_rules! warn {
-    ($($message:tt)+) => { $crate::__private::line($crate::Level::Warn, ::core::format_args!($($message)+)) };
+    ($($message:tt)+) => {
+        $crate::__private::line($crate::Level::Warn, ::core::format_args!($($message)+))
+    };
 }
 
 /// Log that the rule does not work.
 #[macro_export]
 macro_rules! error {
-    ($($message:tt)+) => { $crate::__private::line($crate::Level::Error, ::core::format_args!($($message)+)) };
+    ($($message:tt)+) => {
+        $crate::__private::line($crate::Level::Error, ::core::format_args!($($message)+))
+    };
 }

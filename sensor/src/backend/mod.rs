@@ -22,7 +22,8 @@ pub const RING_BYTES_MAX: u32 = 512 * 1024 * 1024;
 /// What the kernel side captures and in how much memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaptureSettings {
-    /// Size of the ring: a power of two. The default holds the execs of a busy machine for seconds.
+    /// Size of the ring: a power of two. It counts twice as resident memory, as the kernel maps it
+    /// twice. The default holds some ten thousand processes, seconds on a busy machine.
     pub ring_bytes: u32,
     /// Bytes of argv copied at most, up to [`ARGS_BYTES_MAX`].
     pub args_max: u32,
@@ -32,7 +33,7 @@ pub struct CaptureSettings {
 
 impl Default for CaptureSettings {
     fn default() -> Self {
-        CaptureSettings { ring_bytes: 16 * 1024 * 1024, args_max: ARGS_BYTES_MAX, env_max: 0 }
+        CaptureSettings { ring_bytes: 8 * 1024 * 1024, args_max: ARGS_BYTES_MAX, env_max: 0 }
     }
 }
 

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
-use crate::config::{Backend, Config, ConfigError, Size};
+use crate::bytesize::ByteSize;
+use crate::config::{Backend, Config, ConfigError};
 use crate::sink::Format;
 
 pub use man::man_page;
@@ -21,10 +22,10 @@ const ABOUT: &str =
 const LONG_ABOUT: &str = "\
 Watches the processes of this Linux host and lets WebAssembly rules judge them.
 
-eBPF probes in the kernel tell of each process that starts, executes a program or ends. Ocellus puts \
-these in order, adds who, from where and with which hash, hands each event to the rules, and writes \
-it as ECS to standard output or a file. A rule that is changed while the sensor runs is in force with \
-the next event.
+eBPF probes in the kernel tell of each process that starts, executes a program or ends. Ocellus \
+puts these in order, adds who, from where and with which hash, hands each event to the rules, and \
+writes it as ECS to standard output or a file. A rule that is changed while the sensor runs is in \
+force with the next event.
 
 Standard output belongs to events, standard error to the log.";
 
@@ -45,8 +46,8 @@ Examples:
   ocellus run --rules ./rules --output events.ndjson
   ocellus run | jq 'select(.event.kind == \"alert\")'
 
-Signals: SIGINT and SIGTERM deliver what is held, flush the output and print the totals; SIGHUP reads \
-the rules again and opens the output file anew. Needs root, or CAP_BPF, CAP_PERFMON, \
+Signals: SIGINT and SIGTERM deliver what is held, flush the output and print the totals; SIGHUP \
+reads the rules again and opens the output file anew. Needs root, or CAP_BPF, CAP_PERFMON, \
 CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE.";
 
 const REPLAY_EXAMPLES: &str = "\
@@ -177,7 +178,7 @@ pub struct RecordArgs {
     pub duration: Option<u64>,
     /// Stop once the file has this size
     #[arg(long, value_name = "SIZE", default_value = "256 MiB")]
-    pub max_size: Size,
+    pub max_size: ByteSize,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -273,6 +274,11 @@ fn set<T>(value: &mut T, flag: Option<T>) {
     }
 }
 
+/// The definitions themselves, for what is derived from them.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Completions of the whole command line for a shell.
 pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut out = Vec::new();
@@ -327,7 +333,7 @@ mod tests {
     fn a_size_is_read_from_the_command_line() {
         let args = ["ocellus", "record", "f", "--max-size", "2 GiB"];
         let Command::Record(args) = Cli::try_parse_from(args).unwrap().command else { panic!() };
-        assert_eq!(args.max_size, Size::mib(2048));
+        assert_eq!(args.max_size, ByteSize(2 << 30));
     }
 
     #[test]

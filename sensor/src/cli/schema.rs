@@ -9,9 +9,10 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated from wit/fields.toml by `ocellus schema`. Do not edit: `make schema` writes it. -->
 
-Names and types are those of [ECS](https://www.elastic.co/guide/en/ecs/current/) 9.4; what ECS lacks \
-is under `ocellus`. Rules ask for fields by these names, and JSON and MessagePack nest them at the \
-dots. A field that an event does not have is left out: there is no `null`, and nothing is invented.
+Names and types are those of [ECS](https://www.elastic.co/guide/en/ecs/current/) 9.4; what ECS \
+lacks is under `ocellus`. Rules ask for fields by these names, and JSON and MessagePack nest them \
+at the dots. A field that an event does not have is left out: there is no `null`, and nothing is \
+invented.
 
 | type | in JSON and MessagePack | for rules |
 | --- | --- | --- |
@@ -19,7 +20,7 @@ dots. A field that an event does not have is left out: there is no `null`, and n
 | texts | an array of strings | `texts` |
 | number | a number, 0 to 2⁶⁴ − 1 | `number` |
 | flag | a boolean | `number`: 0 or 1 |
-| time | a string, RFC 3339 in UTC with nine digits after the second | `number`: nanoseconds since the epoch |
+| time | a string: RFC 3339, UTC, nine digits | `number`: nanoseconds since the epoch |
 
 ";
 

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::{Config, Size};
+use super::Config;
+use crate::backend::{ARGS_BYTES_MAX, RING_BYTES_MAX, RING_BYTES_MIN};
+use crate::bytesize::ByteSize;
+use crate::rules::budget::TIME_MS_MAX;
 
-/// The smallest ring that holds a record of the largest size beside others.
-const RING_BYTES: RangeInclusive<Size> = Size::kib(256)..=Size::mib(512);
-/// As much as the probes copy; with more, few records would fill the ring.
-const ARGS_BYTES: RangeInclusive<Size> = Size(256)..=Size::kib(32);
-const ENV_BYTES: RangeInclusive<Size> = Size(1)..=Size::kib(32);
+const RING_BYTES: RangeInclusive<ByteSize> =
+    ByteSize(RING_BYTES_MIN as u64)..=ByteSize(RING_BYTES_MAX as u64);
+/// With fewer, most command lines are cut.
+const ARGS_BYTES: RangeInclusive<ByteSize> = ByteSize(256)..=ByteSize(ARGS_BYTES_MAX as u64);
+const ENV_BYTES: RangeInclusive<ByteSize> = ByteSize(1)..=ByteSize(ARGS_BYTES_MAX as u64);
 /// Longer, and an alert is too old to act on.
 const HOLD_MS: RangeInclusive<u64> = 0..=10_000;
 /// At about 2 KiB a process, the largest table takes 8 GiB.
@@ -17,15 +20,14 @@ const PROCESSES: RangeInclusive<u64> = 1024..=4_194_304;
 /// An hour: a process that exited longer ago is history.
 const GRACE_MS: RangeInclusive<u64> = 0..=3_600_000;
 const ANCESTORS: RangeInclusive<u64> = 0..=64;
-const HASH_FILE_BYTES: RangeInclusive<Size> = Size(1)..=Size::mib(64 << 10);
-const HASH_RATE_BYTES: RangeInclusive<Size> = Size(0)..=Size::mib(1 << 20);
-const HASH_THREADS: RangeInclusive<u64> = 1..=64;
+const HASH_FILE_BYTES: RangeInclusive<ByteSize> = ByteSize(1)..=ByteSize(1 << 40);
+const HASH_THREADS: RangeInclusive<usize> = 1..=64;
 const HASH_WAIT_MS: RangeInclusive<u64> = 0..=60_000;
-const HASH_CACHE_ENTRIES: RangeInclusive<u64> = 1..=1_048_576;
+const HASH_CACHE_ENTRIES: RangeInclusive<usize> = 1..=1_048_576;
 /// A rule that thinks for longer than a second holds up every event behind it.
-const RULE_TIME_MS: RangeInclusive<u64> = 1..=1000;
+const RULE_TIME_MS: RangeInclusive<u64> = 1..=TIME_MS_MAX;
 /// An interpreter in a component needs tens of mebibytes; beyond a gibibyte something is wrong.
-const RULE_MEMORY: RangeInclusive<Size> = Size::kib(64)..=Size::mib(1024);
+const RULE_MEMORY: RangeInclusive<ByteSize> = ByteSize(64 << 10)..=ByteSize(1 << 30);
 
 /// A value that makes no sense.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Config {
     pub(super) fn check(&self) -> Result<(), Problem> {
         let Config { capture, aggregate, process, hash, rules, .. } = self;
         within("capture.ring_bytes", capture.ring_bytes, RING_BYTES)?;
-        if !capture.ring_bytes.bytes().is_power_of_two() {
+        if !capture.ring_bytes.0.is_power_of_two() {
             let what = format!("{} is not a power of two", capture.ring_bytes);
             return Err(Problem { key: "capture.ring_bytes", what });
         }
@@ -58,10 +60,9 @@ impl Config {
         within("process.grace_ms", process.grace_ms, GRACE_MS)?;
         within("process.ancestors", u64::from(process.ancestors), ANCESTORS)?;
         within("hash.max_file_size", hash.max_file_size, HASH_FILE_BYTES)?;
-        within("hash.rate", hash.rate, HASH_RATE_BYTES)?;
-        within("hash.threads", u64::from(hash.threads), HASH_THREADS)?;
+        within("hash.threads", hash.threads.get(), HASH_THREADS)?;
         within("hash.wait_ms", hash.wait_ms, HASH_WAIT_MS)?;
-        within("hash.cache_entries", u64::from(hash.cache_entries), HASH_CACHE_ENTRIES)?;
+        within("hash.cache_entries", hash.cache_entries.get(), HASH_CACHE_ENTRIES)?;
         within("rules.time_ms", rules.time_ms, RULE_TIME_MS)?;
         within("rules.memory", rules.memory, RULE_MEMORY)
     }

@@ -5,7 +5,7 @@
 
 mod check;
 mod load;
-mod size;
+mod size_or_off;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Actions;
 use crate::aggregate::Policy;
-use crate::digest::Algorithm;
+use crate::bytesize::ByteSize;
+use crate::digest::HashSettings;
+use crate::rules::{self, Mode, Permissions};
 use crate::sink::{Format, SinkSettings, Target, WhenFull};
 
 pub use load::{ConfigError, nearest};
-pub use size::Size;
 
 /// Where `ocellus run` looks for a configuration when none is named.
 pub const DEFAULT_PATH: &str = "/etc/ocellus/ocellus.toml";
@@ -30,7 +31,7 @@ pub struct Config {
     pub capture: Capture,
     pub aggregate: Aggregate,
     pub process: Process,
-    pub hash: Hash,
+    pub hash: HashSettings,
     pub host: Host,
     pub ecs: Ecs,
     pub rules: Rules,
@@ -43,13 +44,13 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
     pub backend: Backend,
-    /// Size of the ring between kernel and sensor.
-    pub ring_bytes: Size,
+    /// ByteSize of the ring between kernel and sensor.
+    pub ring_bytes: ByteSize,
     /// Bytes of a process's arguments that are taken; what is longer is cut and marked.
-    pub args_max: Size,
+    pub args_max: ByteSize,
     /// Bytes of its environment; none leaves the environment alone, as it often holds secrets.
-    #[serde(with = "size::or_off")]
-    pub env: Option<Size>,
+    #[serde(with = "size_or_off")]
+    pub env: Option<ByteSize>,
     /// Report the processes that run when the sensor starts.
     pub snapshot: bool,
 }
@@ -89,23 +90,6 @@ pub struct Process {
     pub ancestors: u32,
 }
 
-/// Hashes of executables.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Hash {
-    /// Which; none switches hashing off.
-    pub algorithms: Vec<Algorithm>,
-    /// Larger files are not hashed.
-    pub max_file_size: Size,
-    /// Bytes read each second at most, by all threads; 0 is as fast as it goes.
-    pub rate: Size,
-    pub threads: u32,
-    /// How long an event waits for its hash.
-    pub wait_ms: u64,
-    /// Files whose hashes are remembered.
-    pub cache_entries: u32,
-}
-
 /// What the sensor says about the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -135,7 +119,7 @@ pub struct Rules {
     /// Time for one call of a rule.
     pub time_ms: u64,
     /// Memory of one component.
-    pub memory: Size,
+    pub memory: ByteSize,
     /// What differs for one component, by the name of its file without `.wasm`.
     pub component: BTreeMap<String, Component>,
 }
@@ -148,20 +132,6 @@ pub struct Component {
     /// What its verdicts may do; not given, all that it asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
-    /// Handed to the rule's `configure` as TOML.
-    #[serde(skip_serializing_if = "toml::Table::is_empty")]
-    pub config: toml::Table,
-}
-
-/// Whether a component judges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    #[default]
-    Active,
-    /// It sees events, and its verdicts are counted, but change nothing.
-    Shadow,
-    Off,
 }
 
 /// What a verdict may do.
@@ -171,6 +141,32 @@ pub enum Permission {
     Tag,
     Alert,
     Drop,
+}
+
+impl Rules {
+    /// What holds for a component that has no settings of its own.
+    pub fn common_settings(&self) -> rules::Settings {
+        self.settings(&Component::default())
+    }
+
+    /// The settings of each component that has its own.
+    pub fn own_settings(&self) -> impl Iterator<Item = (&str, rules::Settings)> {
+        self.component.iter().map(|(name, component)| (name.as_str(), self.settings(component)))
+    }
+
+    fn settings(&self, component: &Component) -> rules::Settings {
+        let permissions = component.permissions.as_deref().map_or(Permissions::ALL, |granted| {
+            let has = |permission| granted.contains(&permission);
+            Permissions {
+                tag: has(Permission::Tag),
+                alert: has(Permission::Alert),
+                drop: has(Permission::Drop),
+            }
+        });
+        let memory_bytes = usize::try_from(self.memory.0).unwrap_or(usize::MAX);
+        let budget = rules::budget::Budget { time_ms: self.time_ms, memory_bytes };
+        rules::Settings { mode: component.mode, permissions, budget }
+    }
 }
 
 /// Where events go.
@@ -228,8 +224,8 @@ impl Default for Capture {
     fn default() -> Capture {
         Capture {
             backend: Backend::default(),
-            ring_bytes: Size::mib(16),
-            args_max: Size::kib(32),
+            ring_bytes: ByteSize(8 << 20),
+            args_max: ByteSize(32 << 10),
             env: None,
             snapshot: true,
         }
@@ -244,20 +240,7 @@ impl Default for Aggregate {
 
 impl Default for Process {
     fn default() -> Process {
-        Process { max: 65_536, grace_ms: 10_000, ancestors: 8 }
-    }
-}
-
-impl Default for Hash {
-    fn default() -> Hash {
-        Hash {
-            algorithms: vec![Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256],
-            max_file_size: Size::mib(100),
-            rate: Size::mib(200),
-            threads: 2,
-            wait_ms: 500,
-            cache_entries: 4096,
-        }
+        Process { max: 65_536, grace_ms: 4_000, ancestors: 8 }
     }
 }
 
@@ -267,7 +250,7 @@ impl Default for Rules {
             dir: None,
             cache_dir: PathBuf::from("/var/cache/ocellus"),
             time_ms: 10,
-            memory: Size::mib(16),
+            memory: ByteSize(16 << 20),
             component: BTreeMap::new(),
         }
     }

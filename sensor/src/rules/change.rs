@@ -24,6 +24,9 @@ pub enum Change {
 /// What became of a change, in one line: for the log, and for an event of kind `sensor.rules`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// What happened, as `event.action` has it: `rule_loaded`, `rule_replaced`, `rule_removed`,
+    /// `rule_refused`, `rules_lost` or `rules_found`.
+    pub action: &'static str,
     /// The component that it is about; none when it is about the directory.
     pub component: Option<String>,
     /// The change did not come into force.
@@ -53,15 +56,17 @@ impl RuleSet {
                 } else {
                     format!("the file of the component `{name}`, which was not in force, is gone")
                 };
-                Notice { component: Some(name), refused: false, message }
+                Notice { action: "rule_removed", component: Some(name), refused: false, message }
             }
             Change::Refused { name, reason } => self.refused(name, &reason),
             Change::DirectoryLost(error) => Notice {
+                action: "rules_lost",
                 component: None,
                 refused: true,
                 message: format!("{error}; the rules that are in force stay in force"),
             },
             Change::DirectoryFound { path } => Notice {
+                action: "rules_found",
                 component: None,
                 refused: false,
                 message: format!("the rules directory {} is back", path.display()),
@@ -77,14 +82,18 @@ impl RuleSet {
             Mode::Shadow => ", in shadow mode",
             Mode::Off => ", switched off",
         };
-        let verb = if self.contains(&name) { "has a new version" } else { "is loaded" };
+        let (action, verb) = if self.contains(&name) {
+            ("rule_replaced", "has a new version")
+        } else {
+            ("rule_loaded", "is loaded")
+        };
         if let Err(error) = self.install(prepared) {
             return self.refused(name, &error);
         }
         let generation = self.generation();
         let message =
             format!("the component `{name}` {verb}{mode}: {rules} (generation {generation})");
-        Notice { component: Some(name), refused: false, message }
+        Notice { action, component: Some(name), refused: false, message }
     }
 
     fn refused(&self, name: String, reason: &dyn std::fmt::Display) -> Notice {
@@ -94,7 +103,7 @@ impl RuleSet {
             "none of its rules is in force"
         };
         let message = format!("the component `{name}` is refused: {reason}; {outcome}");
-        Notice { component: Some(name), refused: true, message }
+        Notice { action: "rule_refused", component: Some(name), refused: true, message }
     }
 }
 

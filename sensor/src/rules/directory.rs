@@ -1,7 +1,7 @@
 //! A directory of rules: which components are in it, and which of them changed.
 //!
-//! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given. Other files, and
-//! those that start with a dot, are nobody's business.
+//! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given. Other files,
+//! and those that start with a dot, are nobody's business.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -21,6 +21,8 @@ const NAME_BYTES_MAX: usize = 64;
 /// So many components of a directory are looked at, the first by name. More than can be in force,
 /// so that each of the others is refused and not just ignored.
 const LISTED_MAX: usize = 4 * COMPONENTS_MAX;
+/// So many times in a row a directory may be replaced while it is listed.
+const SWAPS_MAX: usize = 3;
 
 /// Why a component's file is not used.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,8 @@ pub enum DirectoryError {
     Read { path: PathBuf, source: io::Error },
     #[error("the rules directory {path} is not trusted: {why}")]
     Untrusted { path: PathBuf, why: Untrusted },
+    #[error("the rules directory {path} is replaced again and again")]
+    Swapped { path: PathBuf },
     #[error("cannot watch the rules directory {path}: {why}")]
     Watch { path: PathBuf, why: String },
 }
@@ -174,8 +178,7 @@ impl Directory {
 
     /// Compare the directory with what is known of it.
     pub(super) fn look(&mut self) -> Result<Findings, DirectoryError> {
-        self.check()?;
-        let present = self.list()?;
+        let present = self.list_whole()?;
         let gone = self.known.extract_if(.., |name, _| !present.contains_key(name));
         let gone: Vec<(String, Known)> = gone.collect();
         let removed = gone.into_iter().filter(|(_, known)| known.installed);
@@ -186,6 +189,21 @@ impl Directory {
             removed: removed.map(|(name, _)| name).collect(),
             changed: changed.collect(),
         })
+    }
+
+    /// List the directory, and make sure that it was the same one all the while: components of one
+    /// that was moved away must not look removed.
+    fn list_whole(&self) -> Result<BTreeMap<String, Files>, DirectoryError> {
+        let mut before = self.identity()?;
+        for _ in 0..SWAPS_MAX {
+            let listed = self.list();
+            let after = self.identity()?;
+            if before == after {
+                return listed;
+            }
+            before = after;
+        }
+        Err(DirectoryError::Swapped { path: self.path.clone() })
     }
 
     fn list(&self) -> Result<BTreeMap<String, Files>, DirectoryError> {

@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, EngineWeak, Store};
+use nix::time::{ClockId, clock_gettime};
+use wasmtime::{Config, Engine, EngineWeak, Store, UpdateDeadline};
 
 use super::budget;
+use super::host::HostState;
 
 /// How the time of a call is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metering {
-    /// By the clock, in ticks of a millisecond. For production: it costs at most 5 %.
+    /// By the clock, in ticks of a millisecond; see [`Allowance`]. For production: it costs at most
+    /// 5 %.
     Epoch,
     /// By instructions, [`budget::FUEL_PER_MS`] of them for a millisecond. For tests and replay:
     /// the same call always ends at the same instruction.
@@ -67,19 +70,78 @@ impl RuleEngine {
         &self.0.engine
     }
 
-    /// Give the next call into a store this many milliseconds.
-    pub(super) fn allow<T>(&self, store: &mut Store<T>, time_ms: u64) {
-        let time_ms = time_ms.min(budget::TIME_MS_MAX);
-        match &self.0.ticker {
-            Some(ticker) => {
-                ticker.wake();
-                // The current tick has already begun, so one more is needed to give at least this.
-                store.set_epoch_deadline(time_ms + 1);
-            }
-            None => store
-                .set_fuel(time_ms * budget::FUEL_PER_MS)
-                .expect("fuel is on in an engine without a ticker"),
+    /// End calls into a store when their time is up.
+    pub(super) fn limit(&self, store: &mut Store<HostState>) {
+        if self.0.ticker.is_none() {
+            return;
         }
+        let engine = self.clone();
+        store.epoch_deadline_callback(move |mut store| {
+            engine.wake();
+            let used = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
+            Ok(match store.data_mut().allowance.extended(used) {
+                Some(ticks) => UpdateDeadline::Continue(ticks),
+                None => UpdateDeadline::Interrupt,
+            })
+        });
+    }
+
+    /// Give the next call into a store this many milliseconds.
+    pub(super) fn allow(&self, store: &mut Store<HostState>, time_ms: u64) {
+        let time_ms = time_ms.min(budget::TIME_MS_MAX);
+        match self.0.metering {
+            Metering::Epoch => {
+                self.wake();
+                store.data_mut().allowance = Allowance::new(time_ms);
+                store.set_epoch_deadline(Allowance::ticks(time_ms));
+            }
+            Metering::Fuel => store
+                .set_fuel(time_ms * budget::FUEL_PER_MS)
+                .expect("fuel is on in an engine that counts it"),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(ticker) = &self.0.ticker {
+            ticker.wake();
+        }
+    }
+}
+
+/// What is left of the time of a call.
+///
+/// The first deadline is wall time, because asking for more than that at each call would cost as
+/// much as a fast call does. But on a busy host the thread may have waited for the processor all
+/// the while. So a call that reaches its deadline is only then put on the clock of its thread, for
+/// the same time once more. It ends after one to two times its budget of processor time, and never
+/// before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Allowance {
+    time_ms: u64,
+    /// Processor time of the thread when the first deadline was reached.
+    measured_from: Option<Duration>,
+}
+
+impl Allowance {
+    fn new(time_ms: u64) -> Allowance {
+        Allowance { time_ms, measured_from: None }
+    }
+
+    pub(super) fn time_ms(&self) -> u64 {
+        self.time_ms
+    }
+
+    /// At a deadline: how many ticks the call gets until the next one; none when its time is up.
+    /// `used` is the processor time of the thread.
+    fn extended(&mut self, used: Duration) -> Option<u64> {
+        let from = *self.measured_from.get_or_insert(used);
+        let left = Duration::from_millis(self.time_ms).saturating_sub(used.saturating_sub(from));
+        (!left.is_zero()).then(|| Allowance::ticks(left.as_millis() as u64))
+    }
+
+    /// Ticks that last at least so long: the current one has begun already.
+    fn ticks(time_ms: u64) -> u64 {
+        time_ms + 1
     }
 }
 
@@ -161,5 +223,39 @@ fn tick(engine: &EngineWeak, state: &TickerState) {
             state.asleep.store(false, Ordering::SeqCst);
             idle_ticks = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_a_call_waited_for_the_processor_does_not_count() {
+        let mut allowance = Allowance::new(10);
+        let at = |ms| Duration::from_millis(ms);
+        // The first deadline: from here on processor time counts.
+        assert_eq!(allowance.extended(at(500)), Some(11));
+        assert_eq!(allowance.extended(at(500)), Some(11));
+        assert_eq!(allowance.extended(at(503)), Some(8));
+        assert_eq!(allowance.extended(at(509)), Some(2));
+        assert_eq!(allowance.extended(at(510)), None);
+        assert_eq!(allowance.extended(at(900)), None);
+    }
+
+    #[test]
+    fn the_ticker_ends_with_its_engine() {
+        let engine = RuleEngine::new(Metering::Epoch).unwrap();
+        let state = engine.0.ticker.as_ref().unwrap().state.clone();
+        assert_eq!(Arc::strong_count(&state), 3, "the engine, its thread, and this test");
+        drop(engine);
+        while Arc::strong_count(&state) > 1 {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_ticker_outlasts_the_longest_call() {
+        assert!(IDLE_TICKS > Allowance::ticks(budget::TIME_MS_MAX));
     }
 }

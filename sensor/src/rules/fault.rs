@@ -97,6 +97,9 @@ impl Failure {
         };
         let mut detail = match (error.downcast_ref::<Misuse>(), trap) {
             (Some(misuse), _) => misuse.to_string(),
+            (None, Some(Trap::Interrupt)) => {
+                format!("it was interrupted after {} ms", store.data().allowance.time_ms())
+            }
             (None, Some(trap)) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
             (None, None) => error.root_cause().to_string(),
         };

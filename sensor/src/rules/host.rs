@@ -9,6 +9,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
 use super::budget::{self, MANY_FIELDS_MAX, SET_TEXTS_MAX, SETS_BYTES_MAX, SETS_MAX};
+use super::engine::Allowance;
 use super::limits::Limits;
 use super::text_set::{Match, TextSet};
 use super::{names, wit};
@@ -20,6 +21,7 @@ pub(super) struct HostState {
     /// Name of the component, for the log.
     name: Arc<str>,
     pub(super) limits: Limits,
+    pub(super) allowance: Allowance,
     /// The event that is being judged; none outside `on-event`.
     event: Option<Arc<Event>>,
     sets: Vec<TextSet>,
@@ -37,6 +39,7 @@ impl HostState {
         HostState {
             name,
             limits: Limits::new(memory_bytes_max),
+            allowance: Allowance::default(),
             event: None,
             sets: Vec::new(),
             sets_bytes: 0,

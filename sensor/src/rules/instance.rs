@@ -41,6 +41,7 @@ impl Blueprint {
         let state = HostState::new(self.name.clone(), self.budget.memory_bytes);
         let mut store = Store::new(self.engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
+        self.engine.limit(&mut store);
         store.set_hostcall_fuel(budget::CONFIGURE_BYTES);
         // Instantiation may run code of the guest, so it falls under the same deadline.
         self.engine.allow(&mut store, budget::CONFIGURE_TIME_MS);

@@ -65,7 +65,7 @@ pub enum LoadError {
     CoreModule,
     #[error("it is WebAssembly of a version that this sensor does not know: {version:02x?}")]
     UnknownFormat { version: [u8; 4] },
-    #[error("it has more than {} MiB, the most that a component may have", COMPONENT_BYTES_MAX >> 20)]
+    #[error("it has more than {} MiB, the most allowed", COMPONENT_BYTES_MAX >> 20)]
     TooLarge,
     #[error("its configuration has more than {} KiB, the most allowed", CONFIG_BYTES_MAX >> 10)]
     ConfigTooLarge,

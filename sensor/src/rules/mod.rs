@@ -2,8 +2,8 @@
 //!
 //! A file becomes a rule in force in these steps: a [`Watcher`] sees it, a [`Loader`] compiles and
 //! checks it, starts it and lets it configure itself, all off the event path; [`RuleSet::apply`]
-//! puts it into force between two events. [`RuleSet::judge`] asks every component that wants an event, each
-//! in a store of its own and within its [`budget`].
+//! puts it into force between two events. [`RuleSet::judge`] asks every component that wants an
+//! event, each in a store of its own and within its [`budget`].
 //!
 //! wasmtime is named in this module and nowhere else.
 

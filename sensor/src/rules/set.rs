@@ -200,6 +200,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_set_can_move_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<RuleSet>();
+        is_send::<Prepared>();
+    }
+
+    #[test]
     fn candidates_come_in_order_and_once() {
         let both = Kinds::PROCESS_EXEC.with(Kinds::PROCESS_EXIT);
         let kinds = (0..200).map(|component| match component % 3 {

@@ -30,7 +30,8 @@ const BUSY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks without a notice.
 const POLL: Duration = Duration::from_secs(2);
-/// Notices that may wait. More are dropped, which only means that a file waits for its [`PATIENCE`].
+/// Notices that may wait. More are dropped, which only means that a file waits for its
+/// [`PATIENCE`].
 const NOTICES_MAX: usize = 1024;
 
 /// A thread that watches a directory. It ends when this is dropped, or when nobody receives its

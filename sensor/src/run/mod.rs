@@ -4,10 +4,14 @@
 //! Order at start: rings open first, then the running processes are read, so that none is missed
 //! between the two.
 
+mod replay;
 mod rules;
 mod settings;
 mod source;
 mod summary;
+
+pub use replay::{ReplayReport, replay};
+pub use rules::{RulesError, load_once};
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -29,14 +33,21 @@ use crate::input::{HashResult, HashStatus, HostInfo, Input, Lost, NameAnswers};
 use crate::machine::Sensor;
 use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
-use crate::snapshot::SnapshotSettings;
+use crate::rules::Change;
 use crate::sink::{Push, Sink, SinkError, WhenFull};
-use rules::{Change, Rules, RulesError};
+use crate::snapshot::SnapshotSettings;
+use crate::users::Questions;
+use rules::Rules;
 use source::{Snapshot, Source};
 
 /// Records taken from the ring before anything else gets a turn. At 1 KiB each they are a
 /// fraction of the ring, and take some ms.
 const DRAIN_RECORDS_MAX: usize = 2_048;
+
+/// Time between two looks at the ring, or two deliveries, at least. A busy host wakes the sensor up
+/// 250 times a second instead of for each event, which halves what it costs; a first event after a
+/// pause is taken at once. Hashing a process that lives for less begins by its path.
+const TURN_INTERVAL: Duration = Duration::from_millis(4);
 
 /// Answers of other threads that may wait for the loop. Twice the requests that the hash pool can
 /// hold: the loop is never that far behind.
@@ -89,7 +100,6 @@ pub enum RunError {
 enum Message {
     Hash(HashResult),
     Names(NameAnswers),
-    Rules(Change),
     Snapshot(Snapshot),
 }
 
@@ -127,6 +137,8 @@ struct Rim {
     resynced: Instant,
     resync_wanted: bool,
     stop_at: Option<Instant>,
+    /// When the ring was last looked at.
+    drained: Instant,
     ring_has_more: bool,
     stopping: Option<&'static str>,
 }
@@ -143,11 +155,11 @@ impl Rim {
         };
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let rules = match (&recorder, &config.rules.dir) {
-            (None, Some(dir)) => Some(Rules::start(dir, &config.rules, sender.clone())?),
+            (None, Some(dir)) => Some(Rules::start(dir, &config.rules)?),
             _ => None,
         };
         let start = |what| move |source| RunError::Start { what, source };
-        let hash = settings::hash(&config.hash);
+        let hash = config.hash.clone();
         let answers = sender.clone();
         // A full channel loses the answer, and its events go without: the loop is that far behind.
         let on_done = move |result| drop(answers.try_send(Message::Hash(result)));
@@ -179,6 +191,7 @@ impl Rim {
             resynced: Instant::now(),
             resync_wanted: false,
             stop_at: duration.map(|duration| Instant::now() + duration),
+            drained: Instant::now(),
             ring_has_more: false,
             stopping: None,
         };
@@ -221,16 +234,18 @@ impl Rim {
         while self.stopping.is_none() {
             let ripe = self.next_step();
             let ring_has_more = self.ring_has_more;
+            let next_turn = self.drained + TURN_INTERVAL;
             tokio::select! {
-                ready = self.ring.readable() => {
-                    let mut ready = ready
-                        .map_err(|source| RunError::Start { what: "waiting for the ring", source })?;
+                ready = readable_after(&self.ring, next_turn) => {
+                    let what = "waiting for the ring";
+                    let mut ready = ready.map_err(|source| RunError::Start { what, source })?;
                     // Before the drain: a record that comes during it makes the ring readable anew.
                     ready.clear_ready();
                     self.drain_turn()?;
                 }
                 () = std::future::ready(()), if ring_has_more => self.drain_turn()?,
                 Some(message) = self.messages.recv() => self.take(message)?,
+                change = next_change(&mut self.rules) => self.change_rules(change),
                 () = sleep_until(ripe) => {}
                 _ = housekeeping.tick() => self.keep_house()?,
                 _ = received(&mut interrupt) => self.stopping = Some("interrupted (SIGINT)"),
@@ -262,9 +277,10 @@ impl Rim {
         Ok(())
     }
 
-    /// One turn at the ring. When it is not empty afterwards, the next turn comes at once, but after
-    /// everything else has had one.
+    /// One turn at the ring. When it is not empty afterwards, the next turn comes at once, but
+    /// after everything else has had one.
     fn drain_turn(&mut self) -> Result<(), RunError> {
+        self.drained = Instant::now();
         self.ring_has_more = !self.drain(DRAIN_RECORDS_MAX)?;
         Ok(())
     }
@@ -317,7 +333,10 @@ impl Rim {
         }
         let questions = self.sensor.take_questions();
         if !questions.is_empty() {
-            self.resolver.ask(questions.users, questions.groups);
+            let Questions { users, groups } = &questions;
+            if !self.resolver.ask(users.iter().copied(), groups.iter().copied()) {
+                self.sensor.put_back(&questions);
+            }
         }
     }
 
@@ -337,17 +356,16 @@ impl Rim {
         match message {
             Message::Hash(result) => self.input(&Input::Hash(result)),
             Message::Names(answers) => self.input(&Input::MoreNames(answers)),
-            Message::Rules(change) => {
-                self.change_rules(change);
-                Ok(())
-            }
             Message::Snapshot(snapshot) => self.take_snapshot(&snapshot),
         }
     }
 
+    /// Puts a change of the rules into force: the next event is judged by them.
     fn change_rules(&mut self, change: Change) {
-        let (action, component, message) = rules::apply(change, &mut self.sensor.rules);
-        self.say(Kinds::SENSOR_RULES, action, Some(&component), message);
+        let notice = self.sensor.rules.apply(change);
+        notice.log();
+        let action = if notice.refused { "rules_refused" } else { "rules_changed" };
+        self.say(Kinds::SENSOR_RULES, action, notice.component.as_deref(), notice.message);
     }
 
     /// An event of the sensor itself.
@@ -383,7 +401,7 @@ impl Rim {
         let wait = match self.sensor.next_step_ns() {
             // A ripe event that did not leave waits for its hash: look again soon.
             Some(ripe_ns) if ripe_ns <= now_ns => Duration::from_millis(10),
-            Some(ripe_ns) => Duration::from_nanos(ripe_ns - now_ns),
+            Some(ripe_ns) => Duration::from_nanos(ripe_ns - now_ns).max(TURN_INTERVAL),
             None => HOUSEKEEPING_INTERVAL,
         };
         let next = Instant::now() + wait.min(HOUSEKEEPING_INTERVAL);
@@ -398,7 +416,9 @@ impl Rim {
             self.input(&Input::Lost(lost))?;
             self.resync_wanted = true;
         }
-        if self.resync_wanted && !self.snapshot_running && self.resynced.elapsed() >= RESYNC_INTERVAL
+        if self.resync_wanted
+            && !self.snapshot_running
+            && self.resynced.elapsed() >= RESYNC_INTERVAL
         {
             tracing::warn!("reading the running processes again, since events were lost");
             self.start_snapshot();
@@ -445,7 +465,7 @@ impl Rim {
             tracing::info!(bytes, "the recording is complete");
         }
         let sink = self.sink.take().map(Sink::finish);
-        summary::print(&mut self.sensor, sink);
+        eprint!("{}", summary::totals(&mut self.sensor, sink));
         Ok(())
     }
 }
@@ -458,6 +478,23 @@ impl Rim {
 )]
 fn wait_for(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
+}
+
+/// Waits until the ring has records, but not before `time`.
+async fn readable_after(
+    ring: &AsyncFd<OwnedFd>,
+    time: Instant,
+) -> std::io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
+    sleep_until(time).await;
+    ring.readable().await
+}
+
+/// The next change of the rules; never one where there are none.
+async fn next_change(rules: &mut Option<Rules>) -> Change {
+    match rules {
+        Some(rules) => rules.next_change().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A signal, or never when no more can come.

@@ -1,16 +1,98 @@
-//! temporary
+//! The rules of a run: loaded before the first event, then watched.
+
 use std::path::Path;
+
 use tokio::sync::mpsc;
-use crate::rules::{RuleSet, Prepared};
+
+use crate::config;
+use crate::rules::{
+    Cache, Change, Directory, DirectoryError, EngineError, Loader, Metering, RuleEngine, RuleSet,
+    Watcher,
+};
+
+/// Changes that may wait for the loop. The watcher waits when there are more: it merges what
+/// happens to one file meanwhile.
+const CHANGES_MAX: usize = 16;
+
+/// Why rules cannot be used at all.
 #[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct RulesError;
-pub enum Change { Install(Prepared) }
-impl std::fmt::Debug for Change { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("c") } }
-pub(crate) struct Rules;
-impl Rules {
-    pub(crate) fn start(_dir: &Path, _c: &crate::config::Rules, _s: mpsc::Sender<super::Message>) -> Result<Rules, RulesError> { Ok(Rules) }
-    pub(crate) fn take_first(&mut self) -> Vec<Change> { Vec::new() }
-    pub(crate) fn rescan(&self) {}
+pub enum RulesError {
+    #[error("cannot start the rule engine")]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
 }
-pub(crate) fn apply(_c: Change, _s: &mut RuleSet) -> (&'static str, String, String) { ("x", String::new(), String::new()) }
+
+/// A watched directory of rules.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    first: Vec<Change>,
+    changes: mpsc::Receiver<Change>,
+    watcher: Watcher,
+}
+
+impl Rules {
+    /// Loads all components of the directory and watches it from then on. A component that cannot
+    /// be loaded is a change that was refused; a directory that cannot be used is an error.
+    pub(crate) fn start(dir: &Path, config: &config::Rules) -> Result<Rules, RulesError> {
+        let loader = loader(config)?;
+        let mut directory = Directory::open(dir)?;
+        let first = directory.load_all(&loader)?;
+        let (sender, changes) = mpsc::channel(CHANGES_MAX);
+        let watcher = Watcher::start(directory, loader, sender)?;
+        Ok(Rules { first, changes, watcher })
+    }
+
+    /// What was found at the start.
+    pub(crate) fn take_first(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.first)
+    }
+
+    /// The next change; never one when the watcher has ended.
+    pub(crate) async fn next_change(&mut self) -> Change {
+        match self.changes.recv().await {
+            Some(change) => change,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Looks at the directory now.
+    pub(crate) fn rescan(&self) {
+        self.watcher.rescan();
+    }
+}
+
+/// A loader with the operator's settings. A cache that cannot be used costs time and no more.
+fn loader(config: &config::Rules) -> Result<Loader, RulesError> {
+    let mut loader = Loader::new(RuleEngine::new(Metering::Epoch)?);
+    loader = match Cache::open(&config.cache_dir) {
+        Ok(cache) => loader.with_cache(cache),
+        Err(error) => {
+            tracing::warn!(
+                "rules are compiled at each start: {}",
+                crate::error_chain::ErrorChain(&error)
+            );
+            loader
+        }
+    };
+    loader = loader.with_settings(config.common_settings());
+    for (name, settings) in config.own_settings() {
+        loader = loader.with_own_settings(name, settings);
+    }
+    Ok(loader)
+}
+
+/// The rules of a directory, once: for a replay, and for `ocellus rules check`. Calls `each` with
+/// what became of each component.
+pub fn load_once(
+    dir: &Path,
+    config: &config::Rules,
+    mut each: impl FnMut(&crate::rules::Notice),
+) -> Result<RuleSet, RulesError> {
+    let loader = loader(config)?;
+    let mut set = RuleSet::new();
+    for change in Directory::open(dir)?.load_all(&loader)? {
+        each(&set.apply(change));
+    }
+    Ok(set)
+}

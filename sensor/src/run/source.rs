@@ -20,9 +20,9 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn open(capture: &Capture) -> Result<Source, BackendError> {
         let settings = CaptureSettings {
-            ring_bytes: capture.ring_bytes.bytes() as u32,
-            args_max: capture.args_max.bytes() as u32,
-            env_max: capture.env.map_or(0, |size| size.bytes() as u32),
+            ring_bytes: capture.ring_bytes.0 as u32,
+            args_max: capture.args_max.0 as u32,
+            env_max: capture.env.map_or(0, |size| size.0 as u32),
         };
         if capture.backend == Backend::Kprobe {
             return Err(BackendError::NoKprobe);

@@ -1,13 +1,11 @@
-//! The totals that a run ends with, on standard error.
-
-use std::io::Write as _;
+//! The totals that a run ends with.
 
 use crate::machine::Sensor;
 use crate::rules::RuleCounters;
 use crate::sink::SinkStats;
 
-/// Settles the counters with what the sink could not write, and prints them.
-pub(crate) fn print(sensor: &mut Sensor, sink: Option<SinkStats>) {
+/// Settles the counters with what the sink could not write; the totals as text.
+pub(crate) fn totals(sensor: &mut Sensor, sink: Option<SinkStats>) -> String {
     if let Some(sink) = sink {
         sensor.lose_delivered("sink_full", sink.dropped_full);
         sensor.lose_delivered("sink_error", sink.dropped_error);
@@ -32,6 +30,5 @@ pub(crate) fn print(sensor: &mut Sensor, sink: Option<SinkStats>) {
             ));
         }
     }
-    // Nobody is left to tell when this fails.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    text
 }

@@ -5,6 +5,8 @@
 
 pub mod date;
 pub mod encode;
+mod json;
+mod output;
 mod pretty;
 pub mod quote;
 mod writer;

@@ -17,11 +17,6 @@ pub fn is_deceptive(c: char) -> bool {
     )
 }
 
-/// The text is ASCII without controls: nothing in it is deceptive. Fast, and true for most.
-pub fn is_plain_ascii(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..0x7f).contains(&byte))
-}
-
 /// The text, with deceptive characters escaped.
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::output::Output;
 use super::{Encoder, SinkError, SinkSettings, Target, WhenFull};
 use crate::error_chain::ErrorChain;
 use crate::event::{Event, FIELD_COUNT, Field, Value};
@@ -19,15 +19,8 @@ const QUEUE_EVENTS_MAX: usize = 16_384;
 const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Events that are taken from the queue, encoded and written at once.
 const BATCH_EVENTS_MAX: usize = 512;
-/// The output buffer is written once it holds this much.
-const WRITE_BYTES: usize = 64 << 10;
 /// How long [`Sink::finish`] waits for an output that takes nothing, for example a stopped pager.
 const FINISH_WAIT: Duration = Duration::from_secs(5);
-/// How long to wait before a non-blocking output, such as a pipe set so by its reader, is tried
-/// again.
-const RETRY_WAIT: Duration = Duration::from_millis(2);
-/// At most one log line about failed writes in this time.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What became of the events that were pushed: the first four add up to their number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -241,7 +234,7 @@ impl Writer {
             let events = batch.len();
             for queued in batch.drain(..) {
                 self.output.add(|out| self.encoder.encode(&queued.event, out));
-                if self.output.buffer.len() >= WRITE_BYTES {
+                if self.output.is_full() {
                     self.write();
                 }
             }
@@ -252,7 +245,7 @@ impl Writer {
             self.shared.progress.notify_all();
         }
         let mut state = self.shared.lock();
-        state.stats.dropped_error += self.output.ends.len() as u64;
+        state.stats.dropped_error += self.output.events_left();
         state.ended = true;
         self.shared.progress.notify_all();
     }
@@ -308,128 +301,6 @@ impl Writer {
             state.queue.clear();
             self.shared.progress.notify_all();
         }
-    }
-}
-
-/// The file, with encoded events that are not written yet.
-struct Output<W> {
-    file: W,
-    buffer: Vec<u8>,
-    /// Where each event in the buffer ends.
-    ends: Vec<usize>,
-    /// The first event in the buffer has been written in part.
-    started: bool,
-    last_logged: Option<Instant>,
-    dropped_since_logged: u64,
-}
-
-/// What came of writing the buffer.
-#[derive(Default)]
-struct Outcome {
-    events_written: u64,
-    bytes_written: u64,
-    events_dropped: u64,
-    events_left: u64,
-    failed: bool,
-    closed: bool,
-}
-
-impl<W: Write> Output<W> {
-    fn new(file: W) -> Output<W> {
-        Output {
-            file,
-            buffer: Vec::with_capacity(2 * WRITE_BYTES),
-            ends: Vec::new(),
-            started: false,
-            last_logged: None,
-            dropped_since_logged: 0,
-        }
-    }
-
-    fn add(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        encode(&mut self.buffer);
-        self.ends.push(self.buffer.len());
-    }
-
-    /// A new file begins with a whole event.
-    fn replace(&mut self, file: W) {
-        self.file = file;
-        if std::mem::take(&mut self.started) {
-            self.buffer.clear();
-            self.ends.clear();
-        }
-    }
-
-    /// Writes all, or drops what the output refuses. An event that was written in part stays: its
-    /// rest is the first thing written once the output takes something again, so that a full disk
-    /// never leaves half an event in the stream.
-    fn write(&mut self) -> Outcome {
-        let mut outcome = Outcome::default();
-        let mut at = 0;
-        let error = loop {
-            if at == self.buffer.len() {
-                break None;
-            }
-            match self.file.write(&self.buffer[at..]) {
-                Ok(0) => break Some(io::Error::from(io::ErrorKind::WriteZero)),
-                Ok(count) => at += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    thread::sleep(RETRY_WAIT);
-                }
-                Err(error) => break Some(error),
-            }
-        };
-        outcome.bytes_written = at as u64;
-        let written = self.ends.iter().take_while(|end| **end <= at).count();
-        outcome.events_written = written as u64;
-        let Some(error) = error else {
-            self.buffer.clear();
-            self.ends.clear();
-            self.started = false;
-            return outcome;
-        };
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            outcome.closed = true;
-            outcome.events_left = (self.ends.len() - written) as u64;
-            self.buffer.clear();
-            self.ends.clear();
-            return outcome;
-        }
-        outcome.failed = true;
-        outcome.events_dropped = self.keep_started_event(at, written);
-        self.log(&error, outcome.events_dropped);
-        outcome
-    }
-
-    /// Leaves in the buffer only the rest of the event that byte `at` cuts, if it does. Gives how
-    /// many events that drops.
-    fn keep_started_event(&mut self, at: usize, written: usize) -> u64 {
-        let start = if written == 0 { 0 } else { self.ends[written - 1] };
-        self.started = at > start || (written == 0 && self.started);
-        if !self.started {
-            let dropped = self.ends.len() - written;
-            self.buffer.clear();
-            self.ends.clear();
-            return dropped as u64;
-        }
-        let end = self.ends[written];
-        let dropped = self.ends.len() - written - 1;
-        self.buffer.copy_within(at..end, 0);
-        self.buffer.truncate(end - at);
-        self.ends.clear();
-        self.ends.push(end - at);
-        dropped as u64
-    }
-
-    fn log(&mut self, error: &io::Error, dropped: u64) {
-        self.dropped_since_logged += dropped;
-        if self.last_logged.is_some_and(|last| last.elapsed() < LOG_INTERVAL) {
-            return;
-        }
-        self.last_logged = Some(Instant::now());
-        let events = std::mem::take(&mut self.dropped_since_logged);
-        tracing::error!(%error, events_dropped = events, "cannot write events");
     }
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 /// How long a record may take after its process was waited for. It is in the ring before that; only
 /// a neighbour that is just being written may hold it up.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A record that outlives the ring's memory.
 #[derive(Debug, Clone)]

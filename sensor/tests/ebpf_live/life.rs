@@ -1,11 +1,13 @@
 //! Processes come and go: who they are, how they end, what does not count, what is lost.
 
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use ocellus::backend::ebpf::Ebpf;
 use ocellus::backend::{CaptureSettings, RING_BYTES_MIN, TaskStart};
@@ -15,7 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::Case;
-use crate::bench::{Bench, role};
+use crate::bench::{Bench, PATIENCE, Seen, role};
 
 pub const CASES: &[Case] = &[
     ("who_a_process_is", who_a_process_is),
@@ -24,6 +26,8 @@ pub const CASES: &[Case] = &[
     ("exit_codes_and_signals", exit_codes_and_signals),
     ("threads_make_no_records", threads_make_no_records),
     ("exec_by_another_thread", exec_by_another_thread),
+    ("leader_ends_before_its_threads", leader_ends_before_its_threads),
+    ("nothing_is_lost_under_load", nothing_is_lost_under_load),
     ("task_iterator_agrees", task_iterator_agrees),
     ("raw_tracepoints_tell_the_same", raw_tracepoints_tell_the_same),
     ("descriptor_becomes_readable", descriptor_becomes_readable),
@@ -46,10 +50,8 @@ fn own_start(tasks: &[TaskStart]) -> u64 {
 fn own_cgroup() -> String {
     let text = std::fs::read_to_string("/proc/self/cgroup").expect("procfs is mounted");
     let of = |start: &str| text.lines().find_map(|line| line.split_once(start)).map(|pair| pair.1);
-    match of("0::") {
-        Some("/") | None => of(":pids:").or(of("0::")).unwrap_or_default().to_owned(),
-        Some(path) => path.to_owned(),
-    }
+    let pids = of(":pids:").filter(|path| *path != "/");
+    pids.or(of("0::")).unwrap_or_default().to_owned()
 }
 
 fn who_a_process_is(bench: &mut Bench) {
@@ -183,6 +185,59 @@ fn exec_by_another_thread(bench: &mut Bench) {
     assert!(!run.of_kind(Kind::Exec)[0].flag(F_THREAD_EXEC));
 }
 
+fn leader_ends_before_its_threads(bench: &mut Bench) {
+    let run = bench.run(&mut role("leader-ends", &[]));
+    // The thread ended the group with 5, after the leader had ended itself with 4.
+    assert_eq!(run.status.code(), Some(5));
+    let exit = run.only(Kind::Exit);
+    assert_eq!(exit.record.exit_status, 5 << 8);
+    assert_ne!(exit.record.task.tid, run.pid);
+    assert_eq!(exit.record.task.start_ns, run.only(Kind::Fork).record.task.start_ns);
+}
+
+fn nothing_is_lost_under_load(bench: &mut Bench) {
+    const WORKERS: usize = 4;
+    const RUNS: usize = 250;
+    let work = || {
+        let run = |_| {
+            let mut child = role("end", &[]).spawn().expect("it starts");
+            child.wait().expect("it can be waited for");
+            child.id()
+        };
+        (0..RUNS).map(run).collect::<Vec<u32>>()
+    };
+    let mut seen = Vec::new();
+    let pids: Vec<u32> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            seen.extend(bench.drain());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let done = workers.into_iter().map(|worker| worker.join().expect("it ran to its end"));
+        done.flatten().collect()
+    });
+    assert_eq!(pids.len(), WORKERS * RUNS);
+    // A record that some CPU is still writing holds up those behind it.
+    let deadline = Instant::now() + PATIENCE;
+    let all = |seen: &[Seen]| {
+        let ends = seen.iter().filter(|seen| seen.kind == Kind::Exit);
+        let ended: HashSet<u32> = ends.map(|seen| seen.record.task.pid).collect();
+        pids.iter().all(|pid| ended.contains(pid))
+    };
+    while !all(&seen) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+        seen.extend(bench.drain());
+    }
+    let mut counts: HashMap<u32, [usize; 3]> = HashMap::new();
+    for seen in &seen {
+        counts.entry(seen.record.task.pid).or_default()[seen.kind as usize - 1] += 1;
+    }
+    for pid in &pids {
+        assert_eq!(counts.get(pid), Some(&[1, 1, 1]), "fork, exec and exit of {pid}");
+    }
+    assert_eq!(bench.backend.lost().expect("counters").total(), 0);
+}
+
 fn task_iterator_agrees(bench: &mut Bench) {
     let mut child =
         role("wait", &[]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
@@ -213,7 +268,7 @@ fn raw_tracepoints_tell_the_same(bench: &mut Bench) {
         assert!(probe.attached() && probe.attach.starts_with("raw_tp/"), "{probe}");
     }
     let by_raw = bench.run(&mut role("end", &[]));
-    for kind in Kind::ALL {
+    for kind in Kind::PROBED {
         let (one, other) = (by_btf.only(kind), by_raw.only(kind));
         for id in [SpanId::Exe, SpanId::Filename, SpanId::Cwd, SpanId::Cgroup, SpanId::Args] {
             assert_eq!(one.bytes(id), other.bytes(id));
@@ -258,7 +313,7 @@ fn full_ring_is_counted(bench: &mut Bench) {
     let lost = bench.backend.lost().expect("counters");
     let seen = bench.drain();
     for kind in Kind::PROBED {
-        let ours = |seen: &&crate::bench::Seen| seen.record.task.ppid == std::process::id();
+        let ours = |seen: &&Seen| seen.record.task.ppid == std::process::id();
         let kept = seen.iter().filter(ours).filter(|seen| seen.kind == kind).count() as u64;
         assert!(kept + lost.get(LostCause::RingFull, kind) >= 40, "{}: {kept}", kind.name());
     }

@@ -4,11 +4,12 @@
 //! `role NAME`, it does what that process is to do. Other arguments choose cases by part of their
 //! name. One case runs at a time.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod bench;
 mod exec;
 mod file;
+mod leader;
 mod life;
 mod path;
 mod role;

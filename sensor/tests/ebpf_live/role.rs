@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use crate::leader;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::fexecve;
 
@@ -21,6 +22,7 @@ pub fn play(arguments: &[String]) -> ExitCode {
         "wait" => wait(),
         "threads" => threads(),
         "thread-exec" => thread_exec(),
+        "leader-ends" => leader_ends(),
         "memfd" => memfd(),
         "deleted" => deleted(path(0)),
         "chroot" => change_root(path(0), path(1)),
@@ -60,6 +62,15 @@ fn threads() -> Outcome {
 fn thread_exec() -> Outcome {
     let thread = std::thread::spawn(|| become_end().map_err(|error| error.to_string()));
     Ok(thread.join().map_err(|_| "the thread failed")??)
+}
+
+/// Ends the leader with 4, later the whole group with 5.
+fn leader_ends() -> Outcome {
+    std::thread::spawn(|| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::process::exit(5);
+    });
+    leader::end_this_thread(4)
 }
 
 /// Executes this program from a file that is only in memory.

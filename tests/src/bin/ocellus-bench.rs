@@ -1,18 +1,29 @@
-//! `make bench`: what the core costs, by stage, on a made-up recording of a storm of processes.
+//! `make bench`: what the core costs, by stage, on a made-up recording of a storm of processes, and
+//! what the sensor costs on live ones.
 //!
 //! Absolute figures depend on the machine; the columns of one run compare with each other.
 
 use std::hint::black_box;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ocellus::actions::Actions;
+use ocellus::aggregate::Policy;
+use ocellus::digest::identity::Identity;
+use ocellus::enrich::Enricher;
 use ocellus::event::Event;
-use ocellus::input::{Digests, HashResult, HashStatus, Input};
+use ocellus::input::{Digests, HashResult, HashStatus, HostInfo, Input};
 use ocellus::machine::{Sensor, Settings};
-use ocellus::raw::Decoder;
+use ocellus::process::{ProcessId, Table};
+use ocellus::queue::Queue;
+use ocellus::raw::{Decoder, Kind};
+use ocellus::recording::Writer;
 use ocellus::rules::{Loader, Metering, RuleEngine, RuleSet};
 use ocellus::sink::encode;
+use ocellus_tests::load;
+use ocellus_tests::program::ocellus;
 use ocellus_tests::workload::{preamble, storm};
 
 /// Processes of the workload: three raw events each.
@@ -21,8 +32,14 @@ const PROCESSES: u32 = 40_000;
 const STEP_NS: u64 = 20_000;
 /// Records fed between two steps, as the rim drains the ring.
 const BATCH: usize = 256;
+/// Raw events that wait in the queue while it is measured: what the default hold time keeps.
+const HELD: usize = 5_000;
 /// Rounds of each measurement; the fastest counts, the others met something else.
 const ROUNDS: usize = 5;
+
+/// Load of the live part.
+const WORKERS: usize = 2;
+const LIVE_DURATION: Duration = Duration::from_secs(10);
 
 type Workload = [(u64, Vec<u8>)];
 
@@ -39,7 +56,8 @@ fn main() {
     }
     println!("\n{:<34} {:>12} {:>12}", "stage", "events/s", "ns/event");
     stages(&records, &events);
-    println!("\npeak memory of this program: {} KiB", peak_kib());
+    replayed(&records);
+    live();
 }
 
 /// All records through a machine; the events that came out.
@@ -87,6 +105,7 @@ fn stages(records: &Workload, events: &[Arc<Event>]) {
         })
     });
     line("decode a raw event", decode, records.len());
+    core_stages(records);
     type Encode = fn(&Event, &mut Vec<u8>);
     let encoders: [(&str, Encode); 2] = [("JSON", encode::json), ("MessagePack", encode::msgpack)];
     for (name, encode) in encoders {
@@ -117,6 +136,90 @@ fn stages(records: &Workload, events: &[Arc<Event>]) {
     }
 }
 
+/// Order, table and enrichment of the same raw events, each by itself.
+fn core_stages(records: &Workload) {
+    let raws = || {
+        let mut decoder = Decoder::default();
+        records.iter().map(move |(_, bytes)| decoder.decode(bytes).expect("it is whole"))
+    };
+    let (order, ()) = fastest(|| {
+        let raws: Vec<_> = raws().collect();
+        timed(|| {
+            let mut queue = Queue::new(0, Policy::Full);
+            for raw in raws {
+                queue.push(raw);
+                if queue.len() > HELD {
+                    black_box(queue.pop());
+                }
+            }
+        })
+    });
+    line("order and merge a raw event", order, records.len());
+    let identity = Identity::new(&HostInfo::default());
+    let (apply, ()) = fastest(|| {
+        let raws: Vec<_> = raws().collect();
+        let mut table = Table::new(65_536, 1_000_000_000);
+        timed(|| {
+            for raw in &raws {
+                table.apply(raw, |id| identity.entity_id(id).into());
+                table.sweep(raw.time_ns);
+            }
+        })
+    });
+    line("apply a raw event to the table", apply, records.len());
+    let execs: Vec<_> = raws().filter(|raw| raw.kind == Kind::Exec).take(4_096).collect();
+    let mut table = Table::new(65_536, 1_000_000_000);
+    for raw in &execs {
+        table.apply(raw, |id| identity.entity_id(id).into());
+    }
+    let mut enricher = Enricher::new(Actions::Auditbeat, 8, true);
+    let (enrich, ()) = fastest(|| {
+        timed(|| {
+            for raw in &execs {
+                let process = table.get(ProcessId::of(raw)).expect("it was applied");
+                black_box(enricher.process_event(&table, process, std::slice::from_ref(raw)));
+            }
+        })
+    });
+    line("make an event", enrich, execs.len());
+}
+
+/// The same workload as a recording, through `ocellus replay`.
+fn replayed(records: &Workload) {
+    let dir = tempfile::tempdir().expect("there is room");
+    let path = dir.path().join("storm.ocellus");
+    let mut writer = Writer::create(&path, u64::MAX).expect("there is room");
+    for input in preamble() {
+        writer.write(0, &input).expect("there is room");
+    }
+    for (number, (time_ns, bytes)) in records.iter().enumerate() {
+        writer.write(*time_ns, &Input::Raw(bytes.into())).expect("there is room");
+        if number % BATCH == 0 {
+            writer.write(*time_ns, &Input::Tick).expect("there is room");
+        }
+    }
+    let bytes = writer.finish().expect("there is room");
+    println!(
+        "\nocellus replay of the same as a recording of {} MiB, JSON to /dev/null",
+        bytes >> 20
+    );
+    for rules in [None, Some(rules_dir())] {
+        let mut command = Command::new(ocellus());
+        command.args(["replay", "--stats", "--output", "/dev/null"]).arg(&path);
+        let with = if let Some(rules) = &rules {
+            command.arg("--rules").arg(rules);
+            "all shipped rules"
+        } else {
+            "without rules"
+        };
+        let output = command.output().expect("the program starts");
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{log}");
+        let rate = log.lines().find(|line| line.contains(" inputs in ")).unwrap_or_default();
+        println!("{with}: {rate}");
+    }
+}
+
 fn rules_dir() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/dist")
 }
@@ -139,6 +242,28 @@ fn rule_set(dir: &Path, count: usize) -> RuleSet {
     set
 }
 
+/// The sensor on live events, under two workers that execute processes as fast as they can.
+fn live() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("\nlive load: not measured, since it needs root");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("there is room");
+    let report = load::measure(dir.path(), &rules_dir(), WORKERS, LIVE_DURATION);
+    let each_us = report.cpu_seconds * 1e6 / report.generated as f64;
+    println!("\nlive load, {WORKERS} workers, all shipped rules, JSON into a file");
+    println!(
+        "generated {} in {:.1} s ({:.0}/s), seen {}",
+        report.generated,
+        report.seconds,
+        report.generated as f64 / report.seconds,
+        report.seen
+    );
+    println!("CPU of the sensor {:.2} s, {each_us:.0} us a process", report.cpu_seconds);
+    println!("peak resident size of the sensor {} KiB", report.peak_kib);
+    println!("{}", report.totals);
+}
+
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let began = Instant::now();
     let result = work();
@@ -159,10 +284,4 @@ fn fastest<T>(mut work: impl FnMut() -> (Duration, T)) -> (Duration, T) {
 fn line(name: &str, time: Duration, count: usize) {
     let each_ns = time.as_nanos() as f64 / count as f64;
     println!("{name:<34} {:>12.0} {each_ns:>12.0}", 1e9 / each_ns);
-}
-
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

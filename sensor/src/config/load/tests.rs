@@ -1,5 +1,8 @@
 use super::*;
-use crate::config::{Actions, Backend, Component, Mode, Permission, Size};
+use crate::actions::Actions;
+use crate::bytesize::ByteSize;
+use crate::config::{Backend, Component, Permission};
+use crate::rules::Mode;
 
 const EXAMPLE: &str = include_str!("../../../../examples/ocellus.toml");
 
@@ -37,11 +40,7 @@ fn the_example_shows_every_key() {
     full.output.file = Some(PathBuf::new());
     full.rules.component.insert(
         "noisy-rule".to_owned(),
-        Component {
-            mode: Mode::Shadow,
-            permissions: Some(vec![Permission::Tag]),
-            config: toml::Table::from_iter([("threshold".to_owned(), 1.into())]),
-        },
+        Component { mode: Mode::Shadow, permissions: Some(vec![Permission::Tag]) },
     );
     let full = toml::Table::try_from(&full).unwrap();
     assert_eq!(keys("", &shown), keys("", &full));
@@ -63,7 +62,7 @@ fn keys(prefix: &str, table: &toml::Table) -> Vec<String> {
 #[test]
 fn what_config_show_writes_is_read_back() {
     let mut config = Config::default();
-    config.capture.env = Some(Size(500));
+    config.capture.env = Some(ByteSize(500));
     config.rules.component.insert("a".to_owned(), Component::default());
     let text = toml::to_string(&config).unwrap();
     assert_eq!(parse(&text).unwrap(), config);
@@ -72,10 +71,10 @@ fn what_config_show_writes_is_read_back() {
 #[test]
 fn values_are_read() {
     let text = "[capture]\nbackend = \"kprobe\"\nenv = \"4 KiB\"\n[ecs]\nactions = \"endpoint\"\n\
-                [rules.component.x]\nmode = \"shadow\"\npermissions = [\"tag\"]\nconfig = { n = 1 }";
+                [rules.component.x]\nmode = \"shadow\"\npermissions = [\"tag\"]";
     let config = parse(text).unwrap();
     assert_eq!(config.capture.backend, Backend::Kprobe);
-    assert_eq!(config.capture.env, Some(Size::kib(4)));
+    assert_eq!(config.capture.env, Some(ByteSize(4096)));
     assert_eq!(config.ecs.actions, Actions::Endpoint);
     assert_eq!(config.rules.component["x"].mode, Mode::Shadow);
     assert_eq!(config.rules.component["x"].permissions, Some(vec![Permission::Tag]));
@@ -117,15 +116,15 @@ fn a_wrong_value_names_its_key() {
     );
     assert_eq!(
         error("[capture]\nring_bytes = \"many\""),
-        "ocellus.toml:2: capture.ring_bytes: invalid value: string \"many\", expected a size such \
-         as 4096, \"64 KiB\" or \"100 MiB\""
+        "ocellus.toml:2: capture.ring_bytes: \"many\" is not a size: write a number and a unit, \
+         such as \"100 MiB\""
     );
 }
 
 #[test]
 fn a_value_out_of_range_names_its_line() {
     assert_eq!(
-        error("[hash]\nthreads = 0\n[aggregate]\n# long\nhold_ms = 99999"),
+        error("[hash]\nthreads = 1\n[aggregate]\n# long\nhold_ms = 99999"),
         "ocellus.toml:5: aggregate.hold_ms: 99999 is not between 0 and 10000"
     );
     assert_eq!(

@@ -1,0 +1,63 @@
+# `make help` lists the targets. What they need is installed by .ci/setup, as root on Debian, Ubuntu
+# and Fedora; elsewhere it says what to install.
+
+# Always the whole workspace: with another selection, cargo chooses other features for what it
+# depends on, and builds wasmtime once more.
+CARGO ?= cargo
+RULES := rules/dist
+SAMPLE := examples/sample.ocellus
+OCELLUS := target/release/ocellus
+
+.DEFAULT_GOAL := help
+.PHONY: run build test bench rules examples schema man clean help
+
+run: build ## Watch this host's processes through the shipped rules; replay a sample where eBPF cannot run
+	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
+		echo "Watching this host. Ctrl-C ends it."; \
+		exec $(OCELLUS) run --rules $(RULES) --format pretty; \
+	else \
+		echo "eBPF cannot run here ($(OCELLUS) doctor says why; most often it needs root)."; \
+		echo "Replaying $(SAMPLE) instead."; \
+		exec $(OCELLUS) replay $(SAMPLE) --rules $(RULES) --format pretty; \
+	fi
+
+build: ## Build the sensor, optimised, as target/release/ocellus
+	@.ci/setup
+	$(CARGO) build --release --locked --workspace --bins
+
+test: ## Run every check and test, as .ci/run does; as root, also those on the running kernel
+	@bash .ci/run
+
+bench: build ## Measure the core by stage, and the sensor under load
+	target/release/ocellus-bench
+
+rules: ## Rebuild the shipped components whose sources have changed, in rules/dist and examples/dist
+	@.ci/setup
+	$(CARGO) build --locked --workspace --examples
+	target/debug/examples/build_guests
+
+examples: ## Build the example rule in each language, into target/examples
+	@.ci/setup
+	@mkdir -p target/examples
+	$(CARGO) build --locked --workspace --bins
+	@for rule in examples/rule-*; do \
+		target/debug/ocellus rules build $$rule -o target/examples/$${rule##*/}.wasm || exit 1; \
+	done
+
+schema: ## Write docs/schema.md anew, from wit/fields.toml
+	$(CARGO) build --quiet --locked --workspace --bins
+	target/debug/ocellus schema > target/schema.md
+	@mv target/schema.md docs/schema.md
+
+man: ## Write the manual page, target/ocellus.1, and check it where mandoc is
+	$(CARGO) build --quiet --locked --workspace --bins
+	target/debug/ocellus man > target/ocellus.1
+	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning target/ocellus.1; fi
+
+clean: ## Remove what was built
+	$(CARGO) clean
+	rm -rf rules/target examples/*/target
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target what; do \
+		printf '  make %-10s %s\n' "$$target" "$$what"; done

@@ -1,0 +1,306 @@
+//! A small reader of BTF, the kernel's and an object's description of their types.
+//!
+//! It serves two purposes: to hold the mirror in [`crate::abi`] against what clang compiled, and to
+//! cut the kernel's description (5 MB, 130,000 types) down to the few types that the probes use
+//! before a loader takes it apart at the cost of 20 MB.
+
+use std::collections::HashSet;
+
+const MAGIC: u16 = 0xeb9f;
+/// Bytes of the header's known part, and of a type's fixed part.
+const HEADER_BYTES: usize = 24;
+const TYPE_BYTES: usize = 12;
+
+/// Kinds of types (linux/btf.h).
+const INT: u32 = 1;
+const PTR: u32 = 2;
+const ARRAY: u32 = 3;
+const STRUCT: u32 = 4;
+const UNION: u32 = 5;
+const ENUM: u32 = 6;
+const FWD: u32 = 7;
+const TYPEDEF: u32 = 8;
+const VOLATILE: u32 = 9;
+const CONST: u32 = 10;
+const RESTRICT: u32 = 11;
+const FUNC: u32 = 12;
+const FUNC_PROTO: u32 = 13;
+const VAR: u32 = 14;
+const DATASEC: u32 = 15;
+const FLOAT: u32 = 16;
+const DECL_TAG: u32 = 17;
+const TYPE_TAG: u32 = 18;
+const ENUM64: u32 = 19;
+
+/// Bytes after the fixed part, for a type with `count` members.
+fn extra_bytes(kind: u32, count: usize) -> Option<usize> {
+    Some(match kind {
+        INT | VAR | DECL_TAG => 4,
+        ARRAY => 12,
+        STRUCT | UNION | DATASEC | ENUM64 => 12 * count,
+        ENUM | FUNC_PROTO => 8 * count,
+        PTR | FWD | TYPEDEF | VOLATILE | CONST | RESTRICT | FUNC | FLOAT | TYPE_TAG => 0,
+        _ => return None,
+    })
+}
+
+fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> Option<usize> {
+    Some(u32::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?) as usize)
+}
+
+fn u64_at(bytes: &[u8], offset: usize) -> Option<usize> {
+    usize::try_from(u64::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?)).ok()
+}
+
+fn part(bytes: &[u8], offset: usize, len: usize) -> Option<&[u8]> {
+    bytes.get(offset..offset.checked_add(len)?)
+}
+
+fn text_at(bytes: &[u8], offset: usize) -> Option<&str> {
+    let text = bytes.get(offset..)?.split(|byte| *byte == 0).next()?;
+    str::from_utf8(text).ok()
+}
+
+/// The bytes of a section of a 64-bit ELF object in native byte order.
+pub fn elf_section<'a>(elf: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (table, size, count) = (u64_at(elf, 0x28)?, u16_at(elf, 0x3a)?, u16_at(elf, 0x3c)?);
+    let header = |index: u16| {
+        let offset = usize::from(index).checked_mul(size.into())?.checked_add(table)?;
+        part(elf, offset, size.into())
+    };
+    let bytes = |header: &[u8]| part(elf, u64_at(header, 0x18)?, u64_at(header, 0x20)?);
+    let names = bytes(header(u16_at(elf, 0x3e)?)?)?;
+    for index in 0..count {
+        let header = header(index)?;
+        if text_at(names, u32_at(header, 0)?)? == name {
+            return bytes(header);
+        }
+    }
+    None
+}
+
+/// A member of a structure or union.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StructMember<'a> {
+    pub name: &'a str,
+    pub offset_bytes: usize,
+    pub size_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Type<'a> {
+    name: &'a str,
+    kind: u32,
+    /// Size in bytes, or the number of the type referred to.
+    size: usize,
+    /// The type as it stands in the description.
+    bytes: &'a [u8],
+}
+
+impl Type<'_> {
+    fn members(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.get(TYPE_BYTES..).unwrap_or_default().chunks_exact(12)
+    }
+}
+
+/// Types in the order of their numbers, which begin at 1.
+#[derive(Debug)]
+pub struct Btf<'a> {
+    bytes: &'a [u8],
+    types: Vec<Type<'a>>,
+    strings: &'a [u8],
+}
+
+impl<'a> Btf<'a> {
+    /// None when the bytes are not BTF, or have kinds of types that this reader does not know.
+    pub fn parse(bytes: &'a [u8]) -> Option<Btf<'a>> {
+        if u16_at(bytes, 0)? != MAGIC {
+            return None;
+        }
+        let body = bytes.get(u32_at(bytes, 4)?..)?;
+        let mut left = part(body, u32_at(bytes, 8)?, u32_at(bytes, 12)?)?;
+        let strings = part(body, u32_at(bytes, 16)?, u32_at(bytes, 20)?)?;
+        let mut types = Vec::new();
+        while !left.is_empty() {
+            let info = u32_at(left, 4)?;
+            let kind = (info >> 24 & 0x1f) as u32;
+            let (this, rest) =
+                left.split_at_checked(TYPE_BYTES + extra_bytes(kind, info & 0xffff)?)?;
+            types.push(Type {
+                name: text_at(strings, u32_at(this, 0)?)?,
+                kind,
+                size: u32_at(this, 8)?,
+                bytes: this,
+            });
+            left = rest;
+        }
+        Some(Btf { bytes, types, strings })
+    }
+
+    fn get(&self, number: usize) -> Option<&Type<'a>> {
+        self.types.get(number.checked_sub(1)?)
+    }
+
+    /// Size of a type. Qualifiers and arrays nest a few levels at most; more is not ours.
+    fn size_of(&self, number: usize, depth: u32) -> Option<usize> {
+        let found = self.get(number)?;
+        match (found.kind, depth) {
+            (_, 0) => None,
+            (INT | STRUCT | UNION | ENUM | ENUM64 | FLOAT, _) => Some(found.size),
+            (PTR, _) => Some(size_of::<u64>()),
+            (ARRAY, _) => {
+                let element = self.size_of(u32_at(found.bytes, TYPE_BYTES)?, depth - 1)?;
+                element.checked_mul(u32_at(found.bytes, TYPE_BYTES + 8)?)
+            }
+            (TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG, _) => {
+                self.size_of(found.size, depth - 1)
+            }
+            _ => None,
+        }
+    }
+
+    /// Size and members of the structure with this name.
+    pub fn structure(&self, name: &str) -> Option<(usize, Vec<StructMember<'a>>)> {
+        const DEPTH_MAX: u32 = 16;
+        let found = self.types.iter().find(|found| found.kind == STRUCT && found.name == name)?;
+        let member = |bytes: &[u8]| {
+            Some(StructMember {
+                name: text_at(self.strings, u32_at(bytes, 0)?)?,
+                offset_bytes: u32_at(bytes, 8)? / 8,
+                size_bytes: self.size_of(u32_at(bytes, 4)?, DEPTH_MAX)?,
+            })
+        };
+        Some((found.size, found.members().map(member).collect::<Option<_>>()?))
+    }
+
+    /// Names of all structures, unions and enumerations, without the suffix of a CO-RE flavour.
+    pub fn composite_names(&self) -> HashSet<&'a str> {
+        let composite = |found: &&Type<'a>| {
+            matches!(found.kind, STRUCT | UNION | ENUM | ENUM64) && !found.name.is_empty()
+        };
+        let plain = |name: &'a str| name.split_once("___").map_or(name, |(plain, _)| plain);
+        self.types.iter().filter(composite).map(|found| plain(found.name)).collect()
+    }
+
+    /// This description with the composite types of these names, and what they contain, whole. Of
+    /// every other composite type only the name is left, as a forward declaration, so that all
+    /// types keep their numbers.
+    pub fn reduced(&self, names: &HashSet<&str>) -> Option<Vec<u8>> {
+        let kept = self.reachable(names);
+        let mut types = Vec::with_capacity(self.types.len() * TYPE_BYTES);
+        for (found, kept) in self.types.iter().zip(kept) {
+            let cut = match found.kind {
+                STRUCT | UNION | ENUM | ENUM64 => !kept,
+                // Parameters and variables: no relocation asks for them.
+                FUNC_PROTO | VAR | DATASEC | DECL_TAG => true,
+                _ => false,
+            };
+            if cut {
+                types.extend_from_slice(found.bytes.get(..4)?);
+                types.extend_from_slice(&(FWD << 24).to_ne_bytes());
+                types.extend_from_slice(&[0; 4]);
+            } else {
+                types.extend_from_slice(found.bytes);
+            }
+        }
+        let mut out = Vec::with_capacity(HEADER_BYTES + types.len() + self.strings.len());
+        out.extend_from_slice(self.bytes.get(..4)?);
+        let sizes = [HEADER_BYTES, 0, types.len(), types.len(), self.strings.len()];
+        for size in sizes {
+            out.extend_from_slice(&u32::try_from(size).ok()?.to_ne_bytes());
+        }
+        out.extend_from_slice(&types);
+        out.extend_from_slice(self.strings);
+        Some(out)
+    }
+
+    /// For each type, whether it has one of the names or is contained in such a type.
+    fn reachable(&self, names: &HashSet<&str>) -> Vec<bool> {
+        let mut kept = vec![false; self.types.len()];
+        let named = |found: &Type<'_>| {
+            matches!(found.kind, STRUCT | UNION | ENUM | ENUM64) && names.contains(found.name)
+        };
+        let mut pending: Vec<usize> =
+            (1..=self.types.len()).filter(|number| self.get(*number).is_some_and(named)).collect();
+        while let Some(number) = pending.pop() {
+            let Some(found) = self.get(number) else { continue };
+            // The void type has number 0, so a type that was found has a slot.
+            if std::mem::replace(&mut kept[number - 1], true) {
+                continue;
+            }
+            match found.kind {
+                STRUCT | UNION => {
+                    pending.extend(found.members().filter_map(|member| u32_at(member, 4)));
+                }
+                ARRAY => pending.extend(u32_at(found.bytes, TYPE_BYTES)),
+                TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG => pending.push(found.size),
+                _ => {}
+            }
+        }
+        kept
+    }
+}
+
+/// The kernel's description, as read from /sys/kernel/btf/vmlinux, cut down to the types that
+/// [`crate::object`] names. None when it cannot be read; the whole one then has to do.
+pub fn reduced_for_probes(kernel: &[u8]) -> Option<Vec<u8>> {
+    let object = Btf::parse(elf_section(crate::object(), ".BTF")?)?;
+    Btf::parse(kernel)?.reduced(&object.composite_names())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> Vec<u8> {
+        elf_section(crate::object(), ".BTF").expect("the object has BTF").to_vec()
+    }
+
+    #[test]
+    fn reducing_keeps_what_is_named_and_the_numbers() {
+        let bytes = own();
+        let whole = Btf::parse(&bytes).expect("clang writes BTF");
+        let reduced = whole.reduced(&HashSet::from(["oc_record"])).expect("it can be reduced");
+        assert!(reduced.len() < bytes.len());
+        let small = Btf::parse(&reduced).expect("it is BTF again");
+        assert_eq!(small.types.len(), whole.types.len());
+        for name in ["oc_record", "oc_head", "oc_span"] {
+            assert_eq!(small.structure(name), whole.structure(name), "{name}");
+            assert!(small.structure(name).is_some(), "{name}");
+        }
+        assert!(whole.structure("task_struct").is_some());
+        assert!(small.structure("task_struct").is_none());
+        assert!(small.types.iter().any(|found| found.kind == FWD && found.name == "task_struct"));
+        assert!(small.types.iter().any(|found| found.kind == FUNC && found.name == "oc_exec_btf"));
+    }
+
+    #[test]
+    fn names_lose_their_flavour() {
+        let bytes = own();
+        let names = Btf::parse(&bytes).expect("clang writes BTF").composite_names();
+        assert!(names.contains("inode") && names.contains("cgroup_subsys_id"));
+        assert!(names.iter().all(|name| !name.contains("___")));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let bytes = own();
+        for len in (0..bytes.len()).step_by(13) {
+            let _ = Btf::parse(&bytes[..len]).map(|btf| btf.structure("oc_record"));
+            let _ = elf_section(&crate::object()[..len], ".BTF");
+        }
+        // A prime step: the positions within types differ from one to the next.
+        for position in (0..bytes.len()).step_by(13) {
+            let mut broken = bytes.clone();
+            broken[position] ^= 0xff;
+            if let Some(btf) = Btf::parse(&broken) {
+                let _ = btf.structure("oc_record");
+                let _ = btf.reduced(&HashSet::from(["oc_record", "task_struct"]));
+            }
+        }
+    }
+}

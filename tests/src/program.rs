@@ -1,0 +1,206 @@
+//! The program `ocellus` under test: started, waited for, stopped, its events read.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// How long a test waits for what must come. Ample on a busy machine; reached only on failure.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program that `cargo test --workspace` has built beside the tests.
+pub fn ocellus() -> PathBuf {
+    let mut path = std::env::current_exe().expect("a test knows where it is");
+    while path.pop() {
+        let program = path.join("ocellus");
+        if program.is_file() {
+            return program;
+        }
+    }
+    panic!("the program ocellus is not built: run `cargo build --workspace`, or `make test`");
+}
+
+/// Fails with a clear message where the test cannot do what it is for.
+pub fn need_root() {
+    assert!(
+        nix::unistd::geteuid().is_root(),
+        "this test runs the sensor on live events: run it as root"
+    );
+}
+
+/// A sensor that runs.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    output: PathBuf,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// How a sensor ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    /// Its standard error.
+    pub log: String,
+    pub events: Vec<Value>,
+    /// What it wrote, as it wrote it.
+    pub output: Vec<u8>,
+}
+
+impl Ended {
+    /// The totals at the end are there and add up.
+    pub fn assert_balanced(&self) {
+        assert!(self.log.contains("received "), "there are no totals: {}", self.log);
+        assert!(!self.log.contains("UNACCOUNTED"), "{}", self.log);
+    }
+}
+
+impl Running {
+    /// Starts `ocellus run` with these arguments, writing JSON into `dir`, and waits until its
+    /// probes are attached and the snapshot is in.
+    pub fn start(dir: &Path, arguments: &[&str]) -> Running {
+        let running = Running::launch(dir, arguments);
+        running.wait_for_log(" started: ");
+        running
+    }
+
+    /// The same, without waiting.
+    pub fn launch(dir: &Path, arguments: &[&str]) -> Running {
+        let output = dir.join("events.ndjson");
+        let config = dir.join("ocellus.toml");
+        if !config.exists() {
+            let cache = dir.join("cache");
+            let text = format!("[rules]\ncache_dir = {cache:?}\n");
+            std::fs::write(&config, text).expect("the directory is writable");
+        }
+        let mut child = Command::new(ocellus())
+            .args(["run", "--output"])
+            .arg(&output)
+            .arg("--config")
+            .arg(&config)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stderr = child.stderr.take().expect("it is piped");
+        let log = Arc::<Mutex<String>>::default();
+        let copy = log.clone();
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                copy.lock().expect("nobody panics with it").push_str(&(line + "\n"));
+            }
+        });
+        Running { child, output, log, reader: Some(reader) }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Waits until the log holds this text.
+    pub fn wait_for_log(&self, text: &str) {
+        self.wait_for_log_times(text, 1);
+    }
+
+    /// Waits until the log holds this text so many times.
+    pub fn wait_for_log_times(&self, text: &str, times: usize) {
+        let wait = || (self.log().matches(text).count() >= times).then_some(());
+        self.wait(&format!("{times} times {text:?} in the log"), wait);
+    }
+
+    /// Waits until an event passes, and returns it.
+    pub fn wait_for_event(&self, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+        self.wait(what, || self.events().into_iter().find(|event| wanted(event)))
+    }
+
+    fn wait<T>(&self, what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(value) = ready() {
+                return value;
+            }
+            assert!(began.elapsed() < PATIENCE, "no {what} in time; the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The whole events that are written so far.
+    pub fn events(&self) -> Vec<Value> {
+        parse(&read(&self.output))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
+    }
+
+    /// Stops it by SIGINT and waits for its end.
+    pub fn stop(self) -> Ended {
+        self.signal(Signal::SIGINT);
+        self.wait_for_end()
+    }
+
+    /// Waits for its end.
+    pub fn wait_for_end(mut self) -> Ended {
+        let status = self.child.wait().expect("it is our child");
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader of the log does not panic");
+        }
+        let output = read(&self.output);
+        Ended { code: status.code(), log: self.log(), events: parse(&output), output }
+    }
+}
+
+impl Drop for Running {
+    /// A test that fails does not leave a sensor behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(mut file) = File::open(path) {
+        file.read_to_end(&mut bytes).expect("it is readable");
+    }
+    bytes
+}
+
+/// The events in NDJSON. A last line that is not whole is left out.
+pub fn parse(ndjson: &[u8]) -> Vec<Value> {
+    let whole = ndjson.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    ndjson[..whole]
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| match serde_json::from_slice(line) {
+            Ok(event) => event,
+            Err(error) => panic!("{error}: {}", String::from_utf8_lossy(line)),
+        })
+        .collect()
+}
+
+/// The value at a dotted path of an event.
+pub fn field<'a>(event: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(event, |value, key| &value[key])
+}
+
+/// Whether an event has this argument.
+pub fn has_argument(event: &Value, argument: &str) -> bool {
+    let args = field(event, "process.args").as_array();
+    args.is_some_and(|args| args.iter().any(|arg| arg == argument))
+}

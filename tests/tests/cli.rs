@@ -1,0 +1,142 @@
+//! The command line, as a user meets it.
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+
+use ocellus_tests::program::ocellus;
+
+fn run(args: &[&str]) -> Output {
+    Command::new(ocellus()).args(args).stdin(Stdio::null()).output().expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("the program writes UTF-8")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ends by itself")
+}
+
+#[test]
+fn help_teaches_and_each_command_has_it() {
+    let output = run(&["--help"]);
+    assert_eq!(code(&output), 0);
+    let help = text(&output.stdout);
+    for word in ["Examples:", "Exit status:", "run", "replay", "record", "rules", "doctor", "ps"] {
+        assert!(help.contains(word), "{word}\n{help}");
+    }
+    let commands: [&[&str]; 9] = [
+        &["run"],
+        &["replay"],
+        &["record"],
+        &["rules", "check"],
+        &["rules", "build"],
+        &["doctor"],
+        &["ps"],
+        &["config", "check"],
+        &["config", "show"],
+    ];
+    for command in commands {
+        let output = run(&[command, &["--help"]].concat());
+        assert_eq!(code(&output), 0, "{command:?}");
+        assert!(text(&output.stdout).contains("Usage: ocellus"), "{command:?}");
+    }
+}
+
+#[test]
+fn run_takes_the_flags_that_users_know() {
+    let output = run(&["run", "--help"]);
+    let help = text(&output.stdout);
+    let flags =
+        ["--config", "--rules", "--backend", "--format", "--output", "--hold-ms", "--no-snapshot"];
+    for flag in flags {
+        assert!(help.contains(flag), "{flag}\n{help}");
+    }
+    for value in ["auto", "ebpf", "kprobe", "json", "msgpack", "pretty"] {
+        assert!(help.contains(value), "{value}\n{help}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_status_2_and_helps() {
+    let output = run(&["rnu"]);
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stderr).contains("unrecognized subcommand 'rnu'"));
+    let output = run(&["run", "--format", "xml"]);
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stderr).contains("json, msgpack, pretty"));
+    assert!(output.stdout.is_empty());
+    assert_eq!(code(&run(&[])), 2);
+}
+
+#[test]
+fn a_failure_is_status_1_and_one_line() {
+    let output = run(&["config", "check", "/nonexistent/file.toml"]);
+    assert_eq!(code(&output), 1);
+    assert_eq!(
+        text(&output.stderr),
+        "ocellus: cannot read the configuration file /nonexistent/file.toml: No such file or \
+         directory (os error 2)\n"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_configuration_is_checked_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ocellus.toml");
+    let path = file.to_str().unwrap();
+    fs::write(&file, "[aggregate]\nhold_ms = 7\n").unwrap();
+    let output = run(&["config", "check", path]);
+    assert_eq!((code(&output), text(&output.stdout)), (0, &*format!("{path}: ok\n")));
+    let shown = run(&["config", "show", "--config", path]);
+    assert!(text(&shown.stdout).contains("hold_ms = 7\n"), "{}", text(&shown.stdout));
+
+    let again = dir.path().join("again.toml");
+    fs::write(&again, &shown.stdout).unwrap();
+    assert_eq!(run(&["config", "show", "--config", again.to_str().unwrap()]).stdout, shown.stdout);
+
+    fs::write(&file, "[aggregate]\nhold = 7\n").unwrap();
+    let output = run(&["config", "check", path]);
+    assert_eq!(code(&output), 1);
+    assert_eq!(
+        text(&output.stderr),
+        format!("ocellus: {path}:2: there is no key `aggregate.hold`; did you mean `hold_ms`?\n")
+    );
+}
+
+#[test]
+fn completions_and_the_manual_are_printed() {
+    let output = run(&["completions", "bash"]);
+    assert_eq!(code(&output), 0);
+    assert!(text(&output.stdout).contains("--no-snapshot"));
+    let output = run(&["man"]);
+    assert_eq!(code(&output), 0);
+    assert!(text(&output.stdout).contains(".SH \"EXIT STATUS\""));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = Command::new(ocellus())
+        .arg("man")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+}
+
+/// `docs/schema.md` is what the field table says. `UPDATE=1 cargo test` writes it anew.
+#[test]
+fn the_schema_page_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schema.md");
+    let expected = ocellus::cli::schema_page();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, &expected).unwrap();
+    }
+    let actual = fs::read_to_string(path).unwrap();
+    assert!(actual == expected, "docs/schema.md is out of date; run `make schema`");
+    assert_eq!(text(&run(&["schema"]).stdout), expected);
+}

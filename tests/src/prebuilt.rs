@@ -40,12 +40,13 @@ impl Shelf {
         self.folder().join("dist")
     }
 
-    /// What is shipped of this folder, by name.
+    /// What is shipped of this folder, by name. Not what holds a whole Python: 18 MB each.
     pub fn guests(self) -> io::Result<Vec<Guest>> {
         let mut guests = Vec::new();
         for entry in std::fs::read_dir(self.folder())? {
             let project = entry?.path();
-            if let Some(language) = Language::detect(&project) {
+            let language = Language::detect(&project);
+            if let Some(language) = language.filter(|one| *one != Language::Python) {
                 let name = project.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 guests.push(Guest { name, shelf: self, project, language });
             }
@@ -150,9 +151,7 @@ impl Guest {
                 files.extend(["rule.js", "package.json"].map(|file| self.project.join(file)));
                 files.push(builder.join("script.rs"));
             }
-            Language::Python => {
-                files.extend([self.project.join("rule.py"), builder.join("script.rs")]);
-            }
+            Language::Python => {}
         }
         files.retain(|file| file.extension().is_none_or(|extension| extension != "md"));
         Ok(files)

@@ -235,3 +235,20 @@ fn rules_built_here_judge_as_the_shipped_ones_do() {
         assert_eq!(judged(&mut here, &event), judged(&mut shipped, &event));
     }
 }
+
+/// It is not shipped, so it is compared with its sister where it can be built.
+#[test]
+fn the_python_example_says_the_same_as_the_rust_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let python = Shelf::Examples.folder().join("rule-python");
+    let wasm = match build(&python, folder.path()) {
+        Ok(file) => std::fs::read(file).expect("it was just written"),
+        Err(BuildError::NoToolchain { .. }) => return,
+        Err(error) => panic!("it does not build: {error}"),
+    };
+    let mut set = shipped(Shelf::Examples);
+    set.install(loader().load("rule-python", &wasm, "").expect("it loads")).expect("it fits");
+    let event = judged(&mut set, &bash("/usr/bin/nc", &["nc", "-l", "4444"]));
+    let messages = event.texts(Field::OCELLUS_RULES_MESSAGES).expect("they said something");
+    assert_eq!(messages.iter().collect::<Vec<_>>(), ["user started nc -l 4444"; 4]);
+}

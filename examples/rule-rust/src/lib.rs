@@ -24,3 +24,17 @@ impl Rule for Netcat {
 }
 
 ocellus_sdk::rule!(Netcat);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ocellus_sdk::testing::{FakeEvent, Tester};
+
+    #[test]
+    fn netcat_alerts_and_others_pass() {
+        let mut rule = Tester::<Netcat>::new();
+        let alert = rule.expect_alert(&FakeEvent::exec("/usr/bin/nc", ["nc", "-l", "4444"]));
+        assert_eq!(alert.message, "user started nc -l 4444");
+        rule.expect_pass(&FakeEvent::exec("/usr/bin/ls", ["ls"]));
+    }
+}

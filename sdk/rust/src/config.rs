@@ -247,3 +247,63 @@ impl Parser<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Config::parse(text).expect_err("it is malformed").to_string()
+    }
+
+    #[test]
+    fn values_of_each_type_are_read() {
+        let config = Config::parse(
+            "# what is known\nname = \"a \\\"b\\\"\" # so\n\ncount=1_000\non = true\r\n\
+             list = [ 'C:\\x', # one\n \"two\",\n]\nempty = []",
+        )
+        .expect("it is well-formed");
+        assert_eq!(config.text("name"), Ok(Some("a \"b\"".to_owned())));
+        assert_eq!(config.number("count"), Ok(Some(1000)));
+        assert_eq!(config.flag("on"), Ok(Some(true)));
+        assert_eq!(config.texts("list"), Ok(vec!["C:\\x".to_owned(), "two".to_owned()]));
+        assert_eq!(config.texts("empty"), Ok(vec![]));
+        assert_eq!(config.check_all_used(), Ok(()));
+        assert_eq!(config.number("absent"), Ok(None));
+    }
+
+    #[test]
+    fn values_of_another_type_are_refused() {
+        let config = Config::parse("count = -1\nlist = 'one'\n").expect("it is well-formed");
+        let error = |answer: ConfigError| answer.to_string();
+        assert_eq!(
+            config.number("count").map_err(error),
+            Err("`count` must be a whole number that is not negative".to_owned())
+        );
+        assert_eq!(
+            config.texts("list").map_err(error),
+            Err("`list` must be an array of texts".to_owned())
+        );
+    }
+
+    #[test]
+    fn malformed_texts_say_where() {
+        assert!(refused("a = 1\n[table]\n").starts_with("line 2: expected `key = value`"));
+        assert!(refused("a.b = 1").contains("expected `=` after the key"));
+        assert!(refused("\na = 'x").contains("line 2: the text has no closing quote"));
+        assert!(refused("a = 1 2").contains("expected the end of the line"));
+        assert!(refused("a = [1]").contains("expected a text in quotes"));
+        assert!(refused("a = ['x' 'y']").contains("expected `,` or `]`"));
+        assert!(refused("a = 1.5").contains("expected the end of the line"));
+        assert!(refused("a = ").contains("expected a text"));
+        assert!(refused("a = \"\\u0041\"").contains("are supported"));
+        assert!(refused("a = 1\na = 2").contains("`a` is there twice"));
+    }
+
+    #[test]
+    fn a_rule_without_keys_says_so() {
+        let config = Config::parse("a = 1").expect("it is well-formed");
+        let error = config.check_all_used().expect_err("nobody asked for it");
+        assert_eq!(error.to_string(), "unknown key `a`: the rule takes no configuration");
+    }
+}

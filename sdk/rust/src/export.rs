@@ -19,7 +19,9 @@ struct Loaded {
 
 /// What the exported `configure` does.
 pub fn configure(rules: Vec<Box<dyn Rule>>, config: &str) -> Result<Metadata, String> {
-    // Without this a panic is a trap that says nothing about where and why.
+    // Without this a panic is a trap that says nothing about where and why. Native tests have a
+    // hook of their own.
+    #[cfg(target_arch = "wasm32")]
     std::panic::set_hook(Box::new(|panic| crate::error!("{panic}")));
     let config = Config::parse(config).map_err(|error| error.to_string())?;
     let mut loaded = Vec::with_capacity(rules.len());
@@ -102,5 +104,95 @@ fn lower_verdict(verdict: Verdict) -> types::Verdict {
             tags: alert.tags,
         }),
         Verdict::Drop => types::Verdict::Drop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ConfigError;
+    use crate::fields::{PROCESS_NAME, PROCESS_PID};
+    use crate::host::stand_in::with_event;
+    use crate::testing::FakeEvent;
+
+    /// Wants executions of one name, and says how many it has seen.
+    struct Counter {
+        name: &'static str,
+        seen: u32,
+    }
+
+    impl Rule for Counter {
+        fn info(&self) -> RuleInfo {
+            RuleInfo::new(self.name, "Counter").asks_to_drop()
+        }
+        fn interests(&self) -> Vec<Interest> {
+            vec![Interest::exec().one_of(PROCESS_NAME, [self.name]).range(PROCESS_PID, 1..=9999)]
+        }
+        fn configure(&mut self, config: &Config) -> Result<(), ConfigError> {
+            self.seen = config.number("start")?.unwrap_or(0) as u32;
+            Ok(())
+        }
+        fn on_event(&mut self, _: &Event) -> Option<Verdict> {
+            self.seen += 1;
+            Some(crate::tag(format!("{} {}", self.name, self.seen)))
+        }
+    }
+
+    fn counters() -> Vec<Box<dyn Rule>> {
+        ["ls", "cat"].map(|name| Box::new(Counter { name, seen: 0 }) as Box<dyn Rule>).into()
+    }
+
+    #[test]
+    fn rules_that_share_a_component_are_called_for_their_own_interests() {
+        let metadata = configure(counters(), "start = 7").expect("it is well-formed");
+        assert_eq!(metadata.rules.len(), 2);
+        assert_eq!(metadata.interests.len(), 2);
+        let event = FakeEvent::exec("/usr/bin/cat", ["cat"]);
+        let hits = with_event(&event, || [on_event(), on_event()].concat());
+        let said: Vec<_> = hits.iter().map(|hit| (hit.rule, tags(&hit.verdict))).collect();
+        assert_eq!(said, [(1, "cat 8".to_owned()), (1, "cat 9".to_owned())]);
+        let other = FakeEvent::exec("/usr/bin/id", ["id"]);
+        assert!(with_event(&other, on_event).is_empty());
+    }
+
+    #[test]
+    fn one_rule_that_wants_every_event_makes_the_component_want_every_event() {
+        struct All;
+        impl Rule for All {
+            fn info(&self) -> RuleInfo {
+                RuleInfo::new("all", "All")
+            }
+            fn on_event(&mut self, _: &Event) -> Option<Verdict> {
+                None
+            }
+        }
+        let mut rules = counters();
+        rules.push(Box::new(All));
+        assert!(configure(rules, "").expect("it is well-formed").interests.is_empty());
+    }
+
+    #[test]
+    fn a_key_that_no_rule_takes_is_refused() {
+        let error = configure(counters(), "begin = 7").err().expect("a misspelt key");
+        assert_eq!(error, "unknown key `begin`: the rule takes start");
+    }
+
+    #[test]
+    fn metadata_is_what_the_rule_says() {
+        let metadata = configure(counters(), "").expect("it is well-formed");
+        let [first, _] = metadata.interests.as_slice() else { panic!("two rules") };
+        assert_eq!(first.kinds, ["process.exec"]);
+        assert_eq!(first.terms[0].field, "process.name");
+        assert!(matches!(&first.terms[0].test, types::Test::OneOf(texts) if texts == &["ls"]));
+        assert!(matches!(first.terms[1].test, types::Test::Range((1, 9999))));
+        let all = types::Permissions::TAG | types::Permissions::ALERT | types::Permissions::DROP;
+        assert_eq!(metadata.rules[0].permissions.bits(), all.bits());
+    }
+
+    fn tags(verdict: &types::Verdict) -> String {
+        match verdict {
+            types::Verdict::Tag(tags) => tags.join(","),
+            other => panic!("expected a tag, got {other:?}"),
+        }
     }
 }

@@ -265,3 +265,54 @@ impl From<bool> for Value {
         Value::Flag(flag)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Match, RuleInfo, Set};
+
+    static KEYS: Set = Set::of(&["--key", "-k"]);
+
+    /// Says what it could read of an event.
+    #[derive(Debug, Default)]
+    struct Reader;
+
+    impl Rule for Reader {
+        fn info(&self) -> RuleInfo {
+            RuleInfo::new("reader", "Reader")
+        }
+        fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+            let [name, absent] = event.many([fields::PROCESS_NAME, fields::CONTAINER_ID]);
+            crate::info!("{name:?} {absent:?}");
+            assert_eq!(event.process_pid(), Some(4321));
+            assert_eq!(event.process_args(), ["app", "--key"]);
+            assert_eq!(event.number(fields::PROCESS_INTERACTIVE), None);
+            assert!(!event.process_interactive());
+            assert!(event.test(fields::PROCESS_ARGS, Match::OneOf, &KEYS));
+            assert!(event.test(fields::PROCESS_EXECUTABLE, Match::Suffix, &Set::new(["/app"])));
+            assert!(!event.test(fields::PROCESS_NAME, Match::Contains, &Set::default()));
+            Some(crate::tag(event.text(fields::PROCESS_PARENT_NAME)?))
+        }
+    }
+
+    #[test]
+    fn a_rule_reads_the_fake_event() {
+        let event = FakeEvent::exec("/opt/app", ["app", "--key"]);
+        let mut rule = Tester::<Reader>::new();
+        assert_eq!(rule.judge(&event), Some(Verdict::Tag(vec!["bash".to_owned()])));
+        assert_eq!(take_log(), [(Level::Info, "Some(\"app\") None".to_owned())]);
+        assert_eq!(rule.judge(&event.without(fields::PROCESS_PARENT_NAME)), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "process.pid is a Number, not Text")]
+    fn a_value_of_another_type_is_refused() {
+        let _ = FakeEvent::default().with(fields::PROCESS_PID, "1");
+    }
+
+    #[test]
+    fn the_command_name_has_fifteen_bytes() {
+        assert_eq!(comm("/usr/bin/containerd-shim-runc-v2"), "containerd-shim");
+        assert_eq!(comm("ls"), "ls");
+    }
+}

@@ -70,3 +70,27 @@ impl Verdict {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        let Verdict::Alert(cut) = alert(255, "ü".repeat(MESSAGE_BYTES)) else {
+            panic!("no alert")
+        };
+        assert_eq!(cut.severity, 100);
+        assert!(cut.message.len() <= MESSAGE_BYTES && cut.message.ends_with("ü…"));
+        let Verdict::Alert(whole) = alert(LOW, "x".repeat(MESSAGE_BYTES)) else { panic!("none") };
+        assert_eq!(whole.message.len(), MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn tags_are_added_to_alerts_and_tags_but_not_to_drops() {
+        assert_eq!(tag("a").with_tag("b"), Verdict::Tag(vec!["a".into(), "b".into()]));
+        let Verdict::Alert(alert) = alert(LOW, "m").with_tag("a") else { panic!("no alert") };
+        assert_eq!(alert.tags, ["a"]);
+        assert_eq!(drop_event().with_tag("a"), Verdict::Drop);
+    }
+}

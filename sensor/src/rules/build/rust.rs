@@ -145,6 +145,12 @@ impl Toolchain {
             .map(|flags| flags.split_whitespace().map(str::to_owned).collect())
             .unwrap_or_default();
         flags.push(format!("-Clink-arg=-zstack-size={STACK_BYTES}"));
+        // Later flags win, so what a package says below goes before this.
+        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+        let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
+        if let Some(cargo_home) = cargo_home {
+            flags.push(format!("--remap-path-prefix={}=/cargo", cargo_home.display()));
+        }
         for package in metadata["packages"].as_array().into_iter().flatten() {
             let text = |key: &str| package[key].as_str().unwrap_or_default();
             if let Some(folder) = Path::new(text("manifest_path")).parent() {

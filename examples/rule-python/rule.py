@@ -1,0 +1,51 @@
+"""Alerts when netcat is started, and says by whom.
+
+Build it with `ocellus rules build examples/rule-python`.
+"""
+
+import wit_world
+from wit_world.imports import event
+from wit_world.imports.types import (
+    Alert,
+    Hit,
+    Interest,
+    Metadata,
+    Permissions,
+    RuleInfo,
+    Term,
+    Test_OneOf,
+    Verdict_Alert,
+)
+
+MEDIUM = 47
+
+
+class WitWorld(wit_world.WitWorld):
+    def configure(self, config: str) -> Metadata:
+        self.user_name = event.resolve("user.name")
+        self.command_line = event.resolve("process.command_line")
+        return Metadata(
+            rules=[
+                RuleInfo(
+                    id="example-netcat-python",
+                    name="Netcat was started",
+                    description="Any start of netcat: an example in Python",
+                    version="0.1.0",
+                    attack=["T1095"],
+                    false_positives=[],
+                    permissions=Permissions.ALERT,
+                )
+            ],
+            interests=[
+                Interest(
+                    kinds=["process.exec"],
+                    terms=[Term("process.name", Test_OneOf(["nc", "ncat", "netcat"]))],
+                )
+            ],
+        )
+
+    def on_event(self) -> list[Hit]:
+        user = event.text(self.user_name) or "someone"
+        command = event.text(self.command_line) or "netcat"
+        alert = Alert(severity=MEDIUM, message=f"{user} started {command}", tags=[])
+        return [Hit(rule=0, verdict=Verdict_Alert(alert))]

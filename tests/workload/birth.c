@@ -160,7 +160,22 @@ static int storm_vfork(int argc, char **argv)
 	return 0;
 }
 
+/* COUNT PROGRAM ARG...: so many children that run at the same time. */
+static int children(int argc, char **argv)
+{
+	int count = atoi(argv[0]);
+
+	(void)argc;
+	for (int i = 0; i < count; i++)
+		if (!forked())
+			run(argv[1], argv + 1);
+	for (int i = 0; i < count; i++)
+		reap(-1);
+	return 0;
+}
+
 const struct command birth_commands[] = {
+	{"children", 2, children},
 	{"fork", 1, fork_only},
 	{"vfork-exec", 1, vfork_exec},
 	{"clone3", 0, clone3_exit},

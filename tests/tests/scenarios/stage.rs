@@ -193,3 +193,22 @@ pub fn copy(from: &str, to: &Path) -> String {
 pub fn text(path: &Path) -> String {
     path.to_str().expect("it is UTF-8").to_owned()
 }
+
+/// Where the path leads.
+pub fn resolved(path: &str) -> String {
+    text(&std::fs::canonicalize(path).expect("it exists"))
+}
+
+/// Writes an executable script.
+pub fn script(path: &Path, content: &str) -> String {
+    std::fs::write(path, content).expect("there is room");
+    open_to_all(path);
+    text(path)
+}
+
+/// SHA-256 of a file.
+pub fn sha256(path: &Path) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(std::fs::read(path).expect("it is readable"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,8 +1,9 @@
 //! Every hard case of the life of a process, on the running kernel, through the program that users
 //! run: each scenario is one function with its expectations, and all share one sensor.
 //!
-//! `cargo test --workspace --test scenarios -- WORD` runs those whose names contain the word. With
-//! `UPDATE=1`, a whole run writes `docs/scenarios.md`; without it, that page must list what ran.
+//! After `cargo build --workspace`, `cargo test --workspace --test scenarios -- WORD` runs those whose
+//! names contain the word. With `UPDATE=1`, a whole run writes `docs/scenarios.md`; without it, that
+//! page must list what there is.
 //!
 //! It has a `main` of its own, since the sensor must be stopped, its totals checked and its events
 //! validated after the last scenario, and libtest has no place for that.

@@ -91,6 +91,7 @@ fn on_terminal(stage: &Stage) -> Held {
     let family = actor.finish();
     let (leader, program) = (family.named("child"), family.process(pid));
     let entry = family.root().the("exec")["process"]["entry_leader"]["entity_id"].clone();
+    assert!(entry.is_string(), "{:#}", family.root().the("exec"));
     for (life, leads) in [(&leader, true), (&program, false)] {
         expect(
             life.the("exec"),

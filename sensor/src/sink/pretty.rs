@@ -78,10 +78,11 @@ fn sensor(event: &Event, line: &mut Line) {
     };
     line.push(style, &format!(" {:ACTION_WIDTH$}", "sensor"));
     let text = |field| event.text(field).map(visible);
-    if let Some(component) = text(Field::OCELLUS_COMPONENT) {
+    let message = text(Field::MESSAGE).unwrap_or_default();
+    if let Some(component) = text(Field::OCELLUS_COMPONENT).filter(|it| !message.contains(it)) {
         line.push(BOLD, &format!(" {component}"));
     }
-    line.push(PLAIN, &format!(" {}", text(Field::MESSAGE).unwrap_or_default()));
+    line.push(PLAIN, &format!(" {message}"));
     if let Some(error) = text(Field::ERROR_MESSAGE) {
         line.push(YELLOW, &format!(": {error}"));
     }
@@ -89,7 +90,7 @@ fn sensor(event: &Event, line: &mut Line) {
 
 fn process(event: &Event, line: &mut Line) {
     let action = event.text(Field::EVENT_ACTION).unwrap_or("?");
-    let action = action.strip_prefix("process_").unwrap_or(action);
+    let action = action.trim_start_matches("process_").trim_end_matches("_process");
     line.push(action_style(event.kinds), &format!(" {:ACTION_WIDTH$}", visible(action)));
     let user = event.text(Field::PROCESS_USER_NAME).or(event.text(Field::PROCESS_USER_ID));
     let user = visible(user.unwrap_or("-"));

@@ -146,7 +146,7 @@ fn every_component_was_built_of_the_present_sources() {
                 Some(&guest.digests().expect("the component and its sources are there")),
                 recorded.get(&guest.name),
                 "{} was not rebuilt after a change; run \
-                 `cargo run -p ocellus-tests --example build_guests` and commit what it writes",
+                 `make rules` and commit what it writes",
                 guest.name
             );
         }

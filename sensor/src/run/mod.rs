@@ -217,7 +217,7 @@ impl Rim {
                 self.change_rules(change);
             }
         }
-        self.start_snapshot();
+        self.start_snapshot(self.source.opened_ns);
         Ok(())
     }
 

@@ -10,14 +10,16 @@ use crate::input::{Input, Lost};
 use crate::sink::Sink;
 
 impl Rim {
-    pub(super) fn start_snapshot(&mut self) {
+    /// Reads the running processes, on a thread of its own. What has happened since `began_ns` must
+    /// be in the ring, or have been.
+    pub(super) fn start_snapshot(&mut self, began_ns: u64) {
         self.snapshot_running = true;
         self.resync_wanted = false;
         self.resynced = Instant::now();
         let starts = self.source.task_starts();
         let (sender, settings) = (self.sender.clone(), self.snapshot_settings);
         tokio::task::spawn_blocking(move || {
-            let snapshot = Snapshot::take(&starts, settings);
+            let snapshot = Snapshot::take(&starts, settings, began_ns);
             drop(sender.blocking_send(Message::Snapshot(snapshot)));
         });
     }
@@ -45,7 +47,7 @@ impl Rim {
             && self.resynced.elapsed() >= RESYNC_INTERVAL
         {
             tracing::warn!("reading the running processes again, since events were lost");
-            self.start_snapshot();
+            self.start_snapshot(boottime_ns());
         }
         let wall_offset_ns = wall_offset_ns();
         if wall_offset_ns.abs_diff(self.wall_offset_ns) > CLOCK_STEP_NS {

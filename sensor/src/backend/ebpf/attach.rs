@@ -24,13 +24,15 @@ struct Probe {
     spare_name: &'static str,
 }
 
+/// In the order in which they are attached, some 100 ms apart. The end comes first: whose fork is
+/// seen, of that process every later event is.
 const PROBES: [Probe; 3] = [
     Probe {
-        kind: Kind::Fork,
-        tracepoint: "sched_process_fork",
-        btf: "oc_fork_btf",
-        raw: "oc_fork_raw",
-        spare_name: "fork spare",
+        kind: Kind::Exit,
+        tracepoint: "sched_process_exit",
+        btf: "oc_exit_btf",
+        raw: "oc_exit_raw",
+        spare_name: "exit spare",
     },
     Probe {
         kind: Kind::Exec,
@@ -40,11 +42,11 @@ const PROBES: [Probe; 3] = [
         spare_name: "exec spare",
     },
     Probe {
-        kind: Kind::Exit,
-        tracepoint: "sched_process_exit",
-        btf: "oc_exit_btf",
-        raw: "oc_exit_raw",
-        spare_name: "exit spare",
+        kind: Kind::Fork,
+        tracepoint: "sched_process_fork",
+        btf: "oc_fork_btf",
+        raw: "oc_fork_raw",
+        spare_name: "fork spare",
     },
 ];
 

@@ -98,7 +98,8 @@ impl Running {
         let config = dir.join("ocellus.toml");
         if !config.exists() {
             let cache = dir.join("cache");
-            let text = format!("[rules]\ncache_dir = {cache:?}\n");
+            // A busy host hashes late; a test that looks at hashes waits for them.
+            let text = format!("[rules]\ncache_dir = {cache:?}\n[hash]\nwait_ms = 60000\n");
             std::fs::write(&config, text).expect("the directory is writable");
         }
         let mut child = Command::new(ocellus())

@@ -203,15 +203,18 @@ fn alerts(event: &Event, mut each: impl FnMut(&Line)) {
     let Some(rules) = event.texts(Field::OCELLUS_RULES_ALERTS) else { return };
     let messages = event.texts(Field::OCELLUS_RULES_MESSAGES);
     let severity = event.number(Field::EVENT_SEVERITY).unwrap_or(0);
-    let (name, style) = severity_style(severity);
     for (index, rule) in rules.iter().enumerate() {
         let message = messages.and_then(|it| it.get(index)).unwrap_or_default();
+        // The event has one severity: that of its most severe rule, which it names.
+        let (label, style) = if event.text(Field::RULE_ID) == Some(rule) {
+            let (name, style) = severity_style(severity);
+            (format!("{name} {severity}"), style)
+        } else {
+            ("alert".to_owned(), BOLD)
+        };
         let mut line = Line::default();
         line.push(PLAIN, &" ".repeat(time_of_day(event).len() + 1));
-        line.push(
-            style,
-            &format!("▲ {:width$}", format!("{name} {severity}"), width = ACTION_WIDTH - 2),
-        );
+        line.push(style, &format!("▲ {label:width$}", width = ACTION_WIDTH - 2));
         line.push(BOLD, &format!(" {}", visible(rule)));
         line.push(PLAIN, &format!(": {}", visible(message)));
         each(&line);

@@ -15,16 +15,36 @@ use serde_json::Value;
 /// How long a test waits for what must come. Ample on a busy machine; reached only on failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program that `cargo test --workspace` has built beside the tests.
+/// The program that `cargo build --workspace` has put beside the tests.
 pub fn ocellus() -> PathBuf {
     let mut path = std::env::current_exe().expect("a test knows where it is");
     while path.pop() {
         let program = path.join("ocellus");
         if program.is_file() {
+            check_age(&program);
             return program;
         }
     }
     panic!("the program ocellus is not built: run `cargo build --workspace`, or `make test`");
+}
+
+/// A single test target does not bring the program up to date: an old one would be tested in its
+/// place.
+fn check_age(program: &Path) {
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
+    let built = modified(program).expect("it is a file");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut waiting: Vec<PathBuf> =
+        ["sensor/src", "ebpf/bpf", "ebpf/src", "wit"].map(|folder| root.join(folder)).into();
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("it is readable");
+            waiting.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
+        } else if modified(&path).is_ok_and(|source| source > built) {
+            let path = path.display();
+            panic!("{path} is newer than the program: run `cargo build --workspace`");
+        }
+    }
 }
 
 /// Fails with a clear message where the test cannot do what it is for.
@@ -78,7 +98,8 @@ impl Running {
         let config = dir.join("ocellus.toml");
         if !config.exists() {
             let cache = dir.join("cache");
-            let text = format!("[rules]\ncache_dir = {cache:?}\n");
+            // A busy host hashes late; a test that looks at hashes waits for them.
+            let text = format!("[rules]\ncache_dir = {cache:?}\n[hash]\nwait_ms = 60000\n");
             std::fs::write(&config, text).expect("the directory is writable");
         }
         let mut child = Command::new(ocellus())

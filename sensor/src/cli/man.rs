@@ -57,7 +57,8 @@ fn synopsis(command: &Command) -> String {
 /// The usage line, without the command's name.
 fn arguments(command: &Command) -> String {
     let mut text = String::new();
-    if command.get_opts().any(|arg| !arg.is_hide_set()) {
+    let is_own = |id: &str| id != "help" && id != "version";
+    if command.get_arguments().any(|arg| !arg.is_positional() && is_own(arg.get_id().as_str())) {
         text.push_str(" [OPTIONS]");
     }
     for arg in command.get_positionals() {

@@ -195,8 +195,18 @@ fn rule_marks(event: &Event, line: &mut Line) {
         line.push(MAGENTA, &format!("  #{}", visible(tag)));
     }
     for technique in event.texts(Field::THREAT_TECHNIQUE_ID).into_iter().flat_map(Texts::iter) {
-        line.push(YELLOW, &format!("  {}", visible(technique)));
+        for id in most_exact(event, technique) {
+            line.push(YELLOW, &format!("  {}", visible(id)));
+        }
     }
+}
+
+/// The sub-techniques of a technique that the event names; the technique itself when it names none.
+fn most_exact<'a>(event: &'a Event, technique: &'a str) -> Vec<&'a str> {
+    let all = event.texts(Field::THREAT_TECHNIQUE_SUBTECHNIQUE_ID);
+    let of_it = |id: &&str| id.split_once('.').is_some_and(|(parent, _)| parent == technique);
+    let ids: Vec<&str> = all.into_iter().flat_map(Texts::iter).filter(of_it).collect();
+    if ids.is_empty() { vec![technique] } else { ids }
 }
 
 fn alerts(event: &Event, mut each: impl FnMut(&Line)) {

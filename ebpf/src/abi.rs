@@ -55,19 +55,24 @@ pub enum LostCause {
     RingFull = 0,
     /// No scratch slot was free to build the record in.
     NoScratch = 1,
+    /// The kernel did not run the probe, since the same one was under way on that CPU in a task
+    /// that had been preempted, nor the spare probe.
+    Preempted = 2,
 }
 
 /// Number of loss causes, as `OC_LOST_COUNT` in `abi.h`.
-pub const LOST_COUNT: usize = 2;
+pub const LOST_COUNT: usize = 3;
 
 impl LostCause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [LostCause; LOST_COUNT] = [LostCause::RingFull, LostCause::NoScratch];
+    pub const ALL: [LostCause; LOST_COUNT] =
+        [LostCause::RingFull, LostCause::NoScratch, LostCause::Preempted];
 
     pub fn name(self) -> &'static str {
         match self {
             LostCause::RingFull => "ring_full",
             LostCause::NoScratch => "no_scratch",
+            LostCause::Preempted => "preempted",
         }
     }
 }
@@ -239,11 +244,13 @@ mirror! {
 
 mirror! {
     /// What the loader sets before the object is loaded: variable `oc_config`.
-    pub struct Config = "oc_config", 8 bytes {
+    pub struct Config = "oc_config", 12 bytes {
         /// Bytes of argv copied at most.
         pub args_max: u32,
         /// Bytes of the environment copied at most; 0: none.
         pub env_max: u32,
+        /// 1: the raw_tp probes stand in for the tp_btf ones where the kernel did not run those.
+        pub spare: u32,
     }
 }
 

@@ -19,11 +19,14 @@ from wit_world.imports.types import (
 
 MEDIUM = 47
 
+# Numbers of fields. Kept here and not in the object, which is made anew for each call.
+numbers: dict[str, int] = {}
+
 
 class WitWorld(wit_world.WitWorld):
     def configure(self, config: str) -> Metadata:
-        self.user_name = event.resolve("user.name")
-        self.command_line = event.resolve("process.command_line")
+        for name in ("user.name", "process.command_line"):
+            numbers[name] = event.resolve(name)
         return Metadata(
             rules=[
                 RuleInfo(
@@ -45,7 +48,7 @@ class WitWorld(wit_world.WitWorld):
         )
 
     def on_event(self) -> list[Hit]:
-        user = event.text(self.user_name) or "someone"
-        command = event.text(self.command_line) or "netcat"
+        user = event.text(numbers["user.name"]) or "someone"
+        command = event.text(numbers["process.command_line"]) or "netcat"
         alert = Alert(severity=MEDIUM, message=f"{user} started {command}", tags=[])
         return [Hit(rule=0, verdict=Verdict_Alert(alert))]

@@ -57,6 +57,7 @@ impl FromIterator<TaskStart> for TaskStarts {
 #[derive(Debug)]
 pub struct Snapshot {
     settings: SnapshotSettings,
+    since_ns: Option<u64>,
     ns_per_tick: u64,
     memfd_device: Option<u64>,
     buffer: Vec<u8>,
@@ -78,11 +79,21 @@ impl Snapshot {
         let ticks = ticks.and_then(|ticks| u64::try_from(ticks).ok()).filter(|ticks| *ticks > 0);
         Snapshot {
             settings,
+            since_ns: None,
             ns_per_tick: NS_PER_SECOND / ticks.unwrap_or(100),
             memfd_device: image::memfd_device(),
             buffer: Vec::with_capacity(USUAL_BYTES),
             stats: SnapshotStats::default(),
         }
+    }
+
+    /// Tells of processes that ran at that time as of then, and not as of the time at which they
+    /// are read: in order of time they come before what they have done since, and before the
+    /// children that they have forked since.
+    #[must_use]
+    pub fn since(mut self, since_ns: u64) -> Snapshot {
+        self.since_ns = Some(since_ns);
+        self
     }
 
     /// All processes, parents before their children. They are read as the iterator goes, kernel
@@ -172,6 +183,9 @@ impl Snapshot {
         fill_from_stat(&mut record, pid, &stat);
         let (is_zombie, start_ticks) = (stat.is_zombie, stat.start_ticks);
         self.set_starts(&mut record, start_ticks, starts, ticks);
+        if let Some(since_ns) = self.since_ns.filter(|ns| record.task.start_ns < *ns) {
+            record.head.time_ns = since_ns;
+        }
 
         let read = dir.read("status", &mut self.buffer);
         self.read_or_count(read)?;

@@ -74,7 +74,7 @@ impl Shelf {
     pub fn record(self) -> io::Result<()> {
         let mut text = String::from(
             "# What the components in this folder were built of. Written by\n\
-             # `cargo run -p ocellus-tests --example build_guests`; a test compares.\n\
+             # `make rules`; a test compares.\n\
              # name, SHA-256 of the component, SHA-256 over its sources\n",
         );
         for guest in self.guests()? {

@@ -79,8 +79,8 @@ fn a_process_arrives_with_all_that_is_true_of_it() {
     }
     let entity = field(&event, "process.entity_id").as_str().expect("it is a text");
     assert_eq!(entity.len(), 16);
-    let parent = field(&event, "process.parent.executable").as_str().expect("it is known");
-    assert_eq!(parent, resolved("/proc/self/exe"));
+    let parent = field(&event, "process.parent.executable");
+    assert_eq!(*parent, json!(resolved("/proc/self/exe")), "{event:#}");
     let ended = running.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_sound(&ended);

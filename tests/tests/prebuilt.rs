@@ -146,7 +146,7 @@ fn every_component_was_built_of_the_present_sources() {
                 Some(&guest.digests().expect("the component and its sources are there")),
                 recorded.get(&guest.name),
                 "{} was not rebuilt after a change; run \
-                 `cargo run -p ocellus-tests --example build_guests` and commit what it writes",
+                 `make rules` and commit what it writes",
                 guest.name
             );
         }
@@ -248,7 +248,9 @@ fn the_python_example_says_the_same_as_the_rust_one() {
     };
     let mut set = shipped(Shelf::Examples);
     set.install(loader().load("rule-python", &wasm, "").expect("it loads")).expect("it fits");
-    let event = judged(&mut set, &bash("/usr/bin/nc", &["nc", "-l", "4444"]));
+    let event = bash("/usr/bin/nc", &["nc", "-l", "4444"]);
+    assert_eq!(set.judge(&event, 0).faults, []);
+    let event = judged(&mut set, &event);
     let messages = event.texts(Field::OCELLUS_RULES_MESSAGES).expect("they said something");
     assert_eq!(messages.iter().collect::<Vec<_>>(), ["user started nc -l 4444"; 4]);
 }

@@ -97,7 +97,7 @@ fn simulate(rng: &mut Rng, history: &[Happening], faults: Faults, policy: Policy
             let mut bytes = one.bytes.clone();
             for _ in 0..=rng.below(4) {
                 let at = rng.below(bytes.len() as u64) as usize;
-                bytes[at] = rng.next() as u8;
+                bytes[at] = rng.number() as u8;
             }
             bytes.truncate(rng.below(2 * bytes.len() as u64) as usize);
             sensor.feed_raw(&bytes, at_ns, &mut events);

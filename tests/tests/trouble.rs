@@ -78,6 +78,23 @@ fn who_may_not_capture_is_told_what_is_missing() {
     assert!(report.contains("CAP_BPF"), "{report}");
 }
 
+/// In a mount namespace of its own, so that the host keeps its BTF.
+#[test]
+fn a_kernel_without_btf_is_named() {
+    need_root();
+    let script = "mount --bind /dev/null /sys/kernel/btf/vmlinux && \
+                  exec \"$0\" run --backend ebpf --output /dev/null";
+    let result = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .arg(ocellus())
+        .stdin(Stdio::null())
+        .output()
+        .expect("util-linux is installed");
+    let message = String::from_utf8_lossy(&result.stderr).into_owned();
+    assert_eq!(result.status.code(), Some(1), "{message}");
+    assert!(message.contains("BTF") && message.contains("CONFIG_DEBUG_INFO_BTF"), "{message}");
+}
+
 #[test]
 fn signals_drain_what_is_held_and_print_totals_that_add_up() {
     need_root();
@@ -186,8 +203,12 @@ fn a_recording_replays_to_the_same_bytes_each_time() {
     need_root();
     let dir = temp();
     let recording = dir.path().join("r.ocellus");
+    // A busy host hashes late: wait for it.
+    let config = dir.path().join("ocellus.toml");
+    std::fs::write(&config, "[hash]\nwait_ms = 60000\n").expect("the directory is writable");
     let mut recorder = Command::new(ocellus())
-        .arg("record")
+        .args(["record", "--config"])
+        .arg(&config)
         .arg(&recording)
         .args(["--duration", "3"])
         .stdin(Stdio::null())
@@ -199,7 +220,8 @@ fn a_recording_replays_to_the_same_bytes_each_time() {
     assert!(recorder.wait().expect("it is our child").success());
     let replay = |format: &str| {
         let result = Command::new(ocellus())
-            .args(["replay", "--format", format])
+            .args(["replay", "--format", format, "--config"])
+            .arg(&config)
             .arg(&recording)
             .stdin(Stdio::null())
             .output()
@@ -216,4 +238,48 @@ fn a_recording_replays_to_the_same_bytes_each_time() {
     let event = events.iter().find(|event| has_argument(event, "recorded")).expect("it is there");
     assert_eq!(*field(event, "ocellus.hash.status"), json!("ok"));
     assert!(events.len() > 10, "the running processes are there too");
+}
+
+/// A sensor that stands still loses events. It counts each, says so in the stream, and goes on.
+#[test]
+fn a_stall_loses_events_and_accounts_for_each() {
+    const PROCESSES: u64 = 2_000;
+    need_root();
+    let dir = temp();
+    let config = "[capture]\nring_bytes = \"256 KiB\"\nsnapshot = false\n";
+    std::fs::write(dir.path().join("ocellus.toml"), config).expect("the directory is writable");
+    let running = Running::start(dir.path(), &[]);
+    execute("before-the-stall");
+    running.wait_for_event("first", |event| has_argument(event, "before-the-stall"));
+    running.signal(Signal::SIGSTOP);
+    for n in 0..PROCESSES {
+        execute(&format!("stalled-{n}"));
+    }
+    running.signal(Signal::SIGCONT);
+    running.wait_for_event("loss", |event| field(event, "event.action") == &json!("events_lost"));
+    execute("after-the-stall");
+    running.wait_for_event("last", |event| has_argument(event, "after-the-stall"));
+    let ended = running.stop();
+    assert_sound(&ended);
+    let is_exec = |event: &&serde_json::Value| {
+        let kinds = field(event, "ocellus.kinds").as_array();
+        kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "process.exec"))
+    };
+    let is_stalled = |event: &&serde_json::Value| {
+        let argument = field(event, "process.args").get(1).and_then(|argument| argument.as_str());
+        argument.is_some_and(|argument| argument.starts_with("stalled-"))
+    };
+    let seen = ended.events.iter().filter(is_exec).filter(is_stalled).count() as u64;
+    let lost: u64 = ended
+        .events
+        .iter()
+        .filter(|event| {
+            field(event, "event.action") == &json!("events_lost")
+                && field(event, "ocellus.lost.kind") == &json!("exec")
+        })
+        .filter_map(|event| field(event, "ocellus.lost.count").as_u64())
+        .sum();
+    assert!(lost > 0 && seen < PROCESSES, "{seen} seen, {lost} lost");
+    // What else this host executed meanwhile may be among the lost.
+    assert!(seen + lost >= PROCESSES, "{seen} seen, {lost} lost");
 }

@@ -89,7 +89,7 @@ impl Rule for ExecFromWorldWritable {
     fn on_event(&mut self, event: &Event) -> Option<Verdict> {
         let path = event.process_executable()?;
         let in_folder = |folder: &&str| path.starts_with(*folder);
-        if !known::WORLD_WRITABLE.iter().any(|folder| in_folder(folder)) {
+        if !known::WORLD_WRITABLE.iter().any(in_folder) {
             return Some(tag("script-in-world-writable-folder"));
         }
         let memory = path.starts_with("/dev/shm/") || path.starts_with("/run/shm/");

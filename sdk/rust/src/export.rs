@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_key_that_no_rule_takes_is_refused() {
-        let error = configure(counters(), "begin = 7").err().expect("a misspelt key");
+        let Err(error) = configure(counters(), "begin = 7") else { panic!("a misspelt key") };
         assert_eq!(error, "unknown key `begin`: the rule takes start");
     }
 

@@ -9,6 +9,7 @@ mod rules;
 mod settings;
 mod source;
 mod summary;
+mod upkeep;
 
 pub use replay::{ReplayReport, replay};
 pub use rules::{RulesError, load_once};
@@ -29,7 +30,7 @@ use crate::config::Config;
 use crate::digest::pool::Pool;
 use crate::event::{Event, Kinds};
 use crate::host::{boottime_ns, wall_offset_ns};
-use crate::input::{HashResult, HashStatus, HostInfo, Input, Lost, NameAnswers};
+use crate::input::{HashResult, HashStatus, HostInfo, Input, NameAnswers};
 use crate::machine::Sensor;
 use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
@@ -216,7 +217,7 @@ impl Rim {
                 self.change_rules(change);
             }
         }
-        self.start_snapshot();
+        self.start_snapshot(self.source.opened_ns);
         Ok(())
     }
 
@@ -373,28 +374,6 @@ impl Rim {
         self.sensor.say(kinds, action, about, message, boottime_ns(), &mut self.out);
     }
 
-    fn start_snapshot(&mut self) {
-        self.snapshot_running = true;
-        self.resync_wanted = false;
-        self.resynced = Instant::now();
-        let starts = self.source.task_starts();
-        let (sender, settings) = (self.sender.clone(), self.snapshot_settings);
-        tokio::task::spawn_blocking(move || {
-            let snapshot = Snapshot::take(&starts, settings);
-            drop(sender.blocking_send(Message::Snapshot(snapshot)));
-        });
-    }
-
-    fn take_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), RunError> {
-        // What the ring holds happened while /proc was read: the machine puts both in order.
-        while !self.drain(DRAIN_RECORDS_MAX)? {}
-        for record in &snapshot.records {
-            self.input(&Input::Raw(record.into()))?;
-        }
-        self.snapshot_running = false;
-        self.input(&Input::SnapshotEnd { began_ns: snapshot.began_ns })
-    }
-
     /// When the machine next has something to do.
     fn next_step(&self) -> Instant {
         let now_ns = boottime_ns();
@@ -406,67 +385,6 @@ impl Rim {
         };
         let next = Instant::now() + wait.min(HOUSEKEEPING_INTERVAL);
         self.stop_at.map_or(next, |stop_at| next.min(stop_at))
-    }
-
-    /// Looks at what nobody tells of: lost events, the clock, the name files.
-    fn keep_house(&mut self) -> Result<(), RunError> {
-        for (cause, kind, count) in self.source.lost_since() {
-            tracing::error!(cause, kind, count, "the kernel lost events");
-            let lost = Lost { cause: cause.to_owned(), kind: kind.to_owned(), count };
-            self.input(&Input::Lost(lost))?;
-            self.resync_wanted = true;
-        }
-        if self.resync_wanted
-            && !self.snapshot_running
-            && self.resynced.elapsed() >= RESYNC_INTERVAL
-        {
-            tracing::warn!("reading the running processes again, since events were lost");
-            self.start_snapshot();
-        }
-        let wall_offset_ns = wall_offset_ns();
-        if wall_offset_ns.abs_diff(self.wall_offset_ns) > CLOCK_STEP_NS {
-            self.wall_offset_ns = wall_offset_ns;
-            self.input(&Input::Clock { wall_offset_ns })?;
-        }
-        if self.name_files.has_changed() {
-            let names = self.name_files.load();
-            self.input(&Input::Names(names))?;
-        }
-        Ok(())
-    }
-
-    /// SIGHUP.
-    fn reload(&mut self) {
-        tracing::info!("reading the rules again and opening the output anew (SIGHUP)");
-        if let Some(rules) = &self.rules {
-            rules.rescan();
-        }
-        if let Some(sink) = &self.sink {
-            sink.reopen();
-        }
-    }
-
-    /// Drains the ring and the machine, writes everything out and prints the totals.
-    fn finish(mut self) -> Result<(), RunError> {
-        let why = self.stopping.unwrap_or("done");
-        while !self.drain(DRAIN_RECORDS_MAX)? {}
-        self.keep_house()?;
-        while let Ok(message) = self.messages.try_recv() {
-            self.take(message)?;
-        }
-        let now_ns = boottime_ns();
-        self.record(now_ns, &Input::Tick)?;
-        self.sensor.drain(now_ns, &mut self.out);
-        self.say(Kinds::SENSOR_STOP, "sensor_stopped", None, format!("Ocellus stopped: {why}"));
-        self.deliver();
-        tracing::info!("stopping: {why}");
-        if let Some(recorder) = self.recorder.take() {
-            let bytes = recorder.finish()?;
-            tracing::info!(bytes, "the recording is complete");
-        }
-        let sink = self.sink.take().map(Sink::finish);
-        eprint!("{}", summary::totals(&mut self.sensor, sink));
-        Ok(())
     }
 }
 

@@ -13,6 +13,8 @@ use crate::snapshot::{self, SnapshotSettings, TaskStarts};
 #[derive(Debug)]
 pub(crate) struct Source {
     ebpf: Ebpf,
+    /// When the probes were attached, boottime: what happened since then is in the ring.
+    pub opened_ns: u64,
     /// What was lost when somebody last asked.
     lost: LostCounts,
 }
@@ -35,7 +37,7 @@ impl Source {
                 tracing::warn!("probe {probe}");
             }
         }
-        Ok(Source { ebpf, lost: LostCounts::default() })
+        Ok(Source { ebpf, opened_ns: boottime_ns(), lost: LostCounts::default() })
     }
 
     /// One line for the log and the start event.
@@ -87,16 +89,15 @@ impl Source {
 /// The running processes, as records of kind existing.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// Boottime.
+    /// Boottime. What happened since then is in the ring.
     pub began_ns: u64,
     pub records: Vec<Vec<u8>>,
 }
 
 impl Snapshot {
     /// Reads /proc; takes some tens of microseconds for each process.
-    pub(crate) fn take(starts: &TaskStarts, settings: SnapshotSettings) -> Snapshot {
-        let began_ns = boottime_ns();
-        let mut snapshot = snapshot::Snapshot::new(settings);
+    pub(crate) fn take(starts: &TaskStarts, settings: SnapshotSettings, began_ns: u64) -> Snapshot {
+        let mut snapshot = snapshot::Snapshot::new(settings).since(began_ns);
         let records = match snapshot.take(starts) {
             Ok(records) => records.collect(),
             Err(error) => {

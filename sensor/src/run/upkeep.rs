@@ -1,0 +1,97 @@
+//! What the loop does beside its turns: snapshots, a look around once a second, SIGHUP, the end.
+
+use tokio::time::Instant;
+
+use super::source::Snapshot;
+use super::{CLOCK_STEP_NS, DRAIN_RECORDS_MAX, Message, RESYNC_INTERVAL, Rim, RunError, summary};
+use crate::event::Kinds;
+use crate::host::{boottime_ns, wall_offset_ns};
+use crate::input::{Input, Lost};
+use crate::sink::Sink;
+
+impl Rim {
+    /// Reads the running processes, on a thread of its own. What has happened since `began_ns` must
+    /// be in the ring, or have been.
+    pub(super) fn start_snapshot(&mut self, began_ns: u64) {
+        self.snapshot_running = true;
+        self.resync_wanted = false;
+        self.resynced = Instant::now();
+        let starts = self.source.task_starts();
+        let (sender, settings) = (self.sender.clone(), self.snapshot_settings);
+        tokio::task::spawn_blocking(move || {
+            let snapshot = Snapshot::take(&starts, settings, began_ns);
+            drop(sender.blocking_send(Message::Snapshot(snapshot)));
+        });
+    }
+
+    pub(super) fn take_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), RunError> {
+        // What the ring holds happened while /proc was read: the machine puts both in order.
+        while !self.drain(DRAIN_RECORDS_MAX)? {}
+        for record in &snapshot.records {
+            self.input(&Input::Raw(record.into()))?;
+        }
+        self.snapshot_running = false;
+        self.input(&Input::SnapshotEnd { began_ns: snapshot.began_ns })
+    }
+
+    /// Looks at what nobody tells of: lost events, the clock, the name files.
+    pub(super) fn keep_house(&mut self) -> Result<(), RunError> {
+        for (cause, kind, count) in self.source.lost_since() {
+            tracing::error!(cause, kind, count, "the kernel lost events");
+            let lost = Lost { cause: cause.to_owned(), kind: kind.to_owned(), count };
+            self.input(&Input::Lost(lost))?;
+            self.resync_wanted = true;
+        }
+        if self.resync_wanted
+            && !self.snapshot_running
+            && self.resynced.elapsed() >= RESYNC_INTERVAL
+        {
+            tracing::warn!("reading the running processes again, since events were lost");
+            self.start_snapshot(boottime_ns());
+        }
+        let wall_offset_ns = wall_offset_ns();
+        if wall_offset_ns.abs_diff(self.wall_offset_ns) > CLOCK_STEP_NS {
+            self.wall_offset_ns = wall_offset_ns;
+            self.input(&Input::Clock { wall_offset_ns })?;
+        }
+        if self.name_files.has_changed() {
+            let names = self.name_files.load();
+            self.input(&Input::Names(names))?;
+        }
+        Ok(())
+    }
+
+    /// SIGHUP.
+    pub(super) fn reload(&mut self) {
+        tracing::info!("reading the rules again and opening the output anew (SIGHUP)");
+        if let Some(rules) = &self.rules {
+            rules.rescan();
+        }
+        if let Some(sink) = &self.sink {
+            sink.reopen();
+        }
+    }
+
+    /// Drains the ring and the machine, writes everything out and prints the totals.
+    pub(super) fn finish(mut self) -> Result<(), RunError> {
+        let why = self.stopping.unwrap_or("done");
+        while !self.drain(DRAIN_RECORDS_MAX)? {}
+        self.keep_house()?;
+        while let Ok(message) = self.messages.try_recv() {
+            self.take(message)?;
+        }
+        let now_ns = boottime_ns();
+        self.record(now_ns, &Input::Tick)?;
+        self.sensor.drain(now_ns, &mut self.out);
+        self.say(Kinds::SENSOR_STOP, "sensor_stopped", None, format!("Ocellus stopped: {why}"));
+        self.deliver();
+        tracing::info!("stopping: {why}");
+        if let Some(recorder) = self.recorder.take() {
+            let bytes = recorder.finish()?;
+            tracing::info!(bytes, "the recording is complete");
+        }
+        let sink = self.sink.take().map(Sink::finish);
+        eprint!("{}", summary::totals(&mut self.sensor, sink));
+        Ok(())
+    }
+}

@@ -25,7 +25,9 @@ enum Read {
     Number,
     /// An array of so many numbers of this width in bytes.
     Array(usize, usize),
-    /// Words at the user address that lies there.
+    /// Words at the user address that lies there. It is read like a kernel address: the prefix for
+    /// user addresses makes no arrays, and addresses below the kernel's are known for what they are
+    /// where both cannot be the same, as on x86_64 and arm64.
     User(usize),
     /// A word behind a structure of this name that begins there.
     Behind(&'static str),
@@ -282,7 +284,7 @@ fn text(
     Ok(match read {
         Number => format!("{base}:u{}", 8 * route.size_bytes),
         Array(count, width_bytes) => format!("{base}:u{}[{count}]", 8 * width_bytes),
-        User(words) => format!("+u0({base}):u64[{words}]"),
+        User(words) => format!("+0({base}):u64[{words}]"),
         Behind(structure) => {
             let size = members.size_bytes(structure);
             let size =

@@ -84,7 +84,7 @@ fn definitions_are_as_the_structures_say() {
             fetch(members, &EVERYTHING, field).expect("it is found").expect("it has a base")
         };
         let (mm, start) = (offset("task_struct", "mm"), offset("mm_struct", "arg_start"));
-        assert_eq!(text(FieldId::Args), format!("+u0(+{start}(+{mm}($arg1))):u64[32]"));
+        assert_eq!(text(FieldId::Args), format!("+0(+{start}(+{mm}($arg1))):u64[32]"));
         let filename = offset("linux_binprm", "filename");
         assert_eq!(text(FieldId::Filename), format!("+0(+{filename}($arg3)):u64[32]"));
         let pid = offset("task_struct", "tgid");

@@ -58,21 +58,25 @@ pub enum LostCause {
     /// The kernel did not run the probe, since the same one was under way on that CPU in a task
     /// that had been preempted, nor the spare probe.
     Preempted = 2,
+    /// The kernel did not run the probe, as another one of its kind was at work on that CPU
+    /// (kprobes only).
+    Missed = 3,
 }
 
 /// Number of loss causes, as `OC_LOST_COUNT` in `abi.h`.
-pub const LOST_COUNT: usize = 3;
+pub const LOST_COUNT: usize = 4;
 
 impl LostCause {
     /// Every cause, in the order of their numbers.
     pub const ALL: [LostCause; LOST_COUNT] =
-        [LostCause::RingFull, LostCause::NoScratch, LostCause::Preempted];
+        [LostCause::RingFull, LostCause::NoScratch, LostCause::Preempted, LostCause::Missed];
 
     pub fn name(self) -> &'static str {
         match self {
             LostCause::RingFull => "ring_full",
             LostCause::NoScratch => "no_scratch",
             LostCause::Preempted => "preempted",
+            LostCause::Missed => "missed",
         }
     }
 }
@@ -88,6 +92,12 @@ pub const F_ARGS_FAULT: u32 = 1 << 2;
 pub const F_ENV_FAULT: u32 = 1 << 3;
 /// `oc_head.flags`: start times have clock-tick precision (from /proc).
 pub const F_TICKS: u32 = 1 << 4;
+
+/// `oc_head.flags`: this span is not from the kernel at that moment. User space read it from /proc
+/// afterwards, or could not find it out and left it empty.
+pub const fn f_inferred(span: SpanId) -> u32 {
+    1 << (8 + span as u32)
+}
 
 /// `oc_file.flags`: lives in the kernel's internal shm mount (memfd and its like).
 pub const FILE_MEMFD: u32 = 1 << 0;

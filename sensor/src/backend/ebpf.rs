@@ -299,4 +299,4 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-const _: () = assert!(LOST_COUNT * KIND_COUNT == 12, "the probes count in as many slots");
+const _: () = assert!(LOST_COUNT * KIND_COUNT == 16, "the probes count in as many slots");

@@ -35,7 +35,10 @@ long must(long result, const char *what);
 void report(const char *key, long number);
 /* Waits until the test closes our standard input. */
 void hold(void);
-/* Waits for the end of a child, -1: of any, and returns its status, as wait(2) has it. Fails if it failed. */
+/*
+ * Waits for the end of a child, -1: of any, and returns its status, as wait(2) has it. Fails if
+ * the child failed.
+ */
 int reap(pid_t child);
 /* Runs a program, and fails if that fails. */
 void run(const char *path, char **argv) __attribute__((noreturn));

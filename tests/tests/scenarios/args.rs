@@ -14,6 +14,7 @@ use crate::stage::{self, ENV_BYTES, STILL, Stage, WORKLOAD, copy};
 
 pub const GROUP: Group = Group {
     title: "Arguments, environment, paths",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "NULL argv",

@@ -8,6 +8,7 @@ use crate::stage::{STILL, Stage, WORKLOAD};
 
 pub const GROUP: Group = Group {
     title: "Births",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "fork without exec",

@@ -10,6 +10,7 @@ use crate::stage::Stage;
 
 pub const GROUP: Group = Group {
     title: "Ends",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "zombie",

@@ -13,6 +13,7 @@ use crate::stage::{self, STILL, STILL32, Stage, WORKLOAD, copy, resolved, script
 
 pub const GROUP: Group = Group {
     title: "Executions",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "two execs in one process",

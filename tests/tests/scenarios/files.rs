@@ -12,6 +12,7 @@ use crate::stage::{self, STILL, Stage, WORKLOAD, copy, sha256};
 
 pub const GROUP: Group = Group {
     title: "Files",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "ordinary file",
@@ -26,7 +27,8 @@ pub const GROUP: Group = Group {
         },
         Scenario {
             name: "executable opened, removed, then executed",
-            expected: "flagged `ocellus.exe.deleted`; the path that it had; the hash of its content",
+            expected: "flagged `ocellus.exe.deleted`; the path that it had; the hash of its \
+                       content",
             run: removed_before,
         },
         Scenario {

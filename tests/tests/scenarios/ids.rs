@@ -17,6 +17,7 @@ const CALLER: u32 = 1_641_002;
 
 pub const GROUP: Group = Group {
     title: "Users, groups, capabilities",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "setresuid and setresgid",

@@ -1,9 +1,9 @@
 //! Every hard case of the life of a process, on the running kernel, through the program that users
 //! run: each scenario is one function with its expectations, and all share one sensor.
 //!
-//! After `cargo build --workspace`, `cargo test --workspace --test scenarios -- WORD` runs those whose
-//! names contain the word. With `UPDATE=1`, a whole run writes `docs/scenarios.md`; without it, that
-//! page must list what there is.
+//! After `cargo build --workspace`, `cargo test --workspace --test scenarios -- WORD` runs those
+//! whose names contain the word. With `UPDATE=1`, a whole run writes `docs/scenarios.md`; without
+//! it, that page must list what there is.
 //!
 //! It has a `main` of its own, since the sensor must be stopped, its totals checked and its events
 //! validated after the last scenario, and libtest has no place for that.
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     let filters: Vec<&str> =
         arguments.iter().filter(|it| !it.starts_with('-')).map(String::as_str).collect();
     if arguments.iter().any(|argument| argument == "--list") {
-        for scenario in runner::chosen(&GROUPS, &filters) {
+        for (scenario, _) in runner::chosen(&GROUPS, &filters) {
             println!("{}: test", scenario.name);
         }
         return ExitCode::SUCCESS;

@@ -11,6 +11,7 @@ use crate::stage::{self, STILL, Stage, copy, sha256};
 
 pub const GROUP: Group = Group {
     title: "Roots, mounts, user namespaces",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "chroot",

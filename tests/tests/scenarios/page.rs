@@ -9,9 +9,10 @@ const INTRODUCTION: &str = "\
 # Scenarios
 
 The hard cases of a process's life, each as a test of the whole program on live events, as root \
-(`tests/tests/scenarios/`). The tables are written by the test run: `UPDATE=1 cargo test --workspace \
---test scenarios`, after `cargo build --workspace`. *Holds*: all fields were as expected. \
-*Unsupported here*: the kernel or the host of that run cannot do what the scenario is about.
+(`tests/tests/scenarios/`). The tables are written by the test run: `UPDATE=1 cargo test \
+--workspace --test scenarios`, after `cargo build --workspace`. *Holds*: all fields were as \
+expected. *Unsupported here*: the kernel or the host of that run cannot do what the scenario is \
+about.
 
 A program that the kernel itself starts (`core_pattern`, `release_agent`) is not among them: it \
 takes a setting of the whole host.

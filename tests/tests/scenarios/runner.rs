@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, RwLock};
 
 use ocellus_tests::ecs::findings;
 use ocellus_tests::program::{Ended, field};
@@ -28,6 +28,9 @@ pub struct Scenario {
 /// Scenarios that belong together.
 pub struct Group {
     pub title: &'static str,
+    /// Nothing else runs at the time of one of them. They fill the sensor's queue, and a full queue
+    /// waits for no hash.
+    pub alone: bool,
     pub scenarios: &'static [Scenario],
 }
 
@@ -50,11 +53,13 @@ pub struct Outcomes {
     pub outcome: Outcome,
 }
 
-pub fn chosen<'a>(groups: &'a [Group], filters: &[&str]) -> Vec<&'a Scenario> {
-    let is_chosen = |scenario: &&Scenario| {
+/// The scenarios that the filters choose, and whether each runs alone.
+pub fn chosen<'a>(groups: &'a [Group], filters: &[&str]) -> Vec<(&'a Scenario, bool)> {
+    let is_chosen = |(scenario, _): &(&Scenario, bool)| {
         filters.is_empty() || filters.iter().any(|filter| scenario.name.contains(filter))
     };
-    groups.iter().flat_map(|group| group.scenarios).filter(is_chosen).collect()
+    let all = groups.iter().flat_map(|group| group.scenarios.iter().map(|it| (it, group.alone)));
+    all.filter(is_chosen).collect()
 }
 
 /// Runs what the filters choose and gives the outcomes in the order of the groups; then what holds
@@ -65,14 +70,18 @@ pub fn run(groups: &[Group], filters: &[&str]) -> Vec<Outcomes> {
     let stage = Stage::open();
     catch_messages();
     let next = AtomicUsize::new(0);
+    let turns = RwLock::new(());
     let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; scenarios.len()]);
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(scenario) = scenarios.get(index) else { break };
+                    let Some((scenario, alone)) = scenarios.get(index) else { break };
+                    let alone = alone.then(|| turns.write().expect("panics are caught"));
+                    let shared = alone.is_none().then(|| turns.read().expect("panics are caught"));
                     let outcome = attempt(scenario.name, || (scenario.run)(&stage));
+                    drop((alone, shared));
                     outcomes.lock().expect("nobody panics with it")[index] = Some(outcome);
                 }
             });
@@ -82,7 +91,7 @@ pub fn run(groups: &[Group], filters: &[&str]) -> Vec<Outcomes> {
     let mut results: Vec<Outcomes> = scenarios
         .iter()
         .zip(outcomes)
-        .map(|(scenario, outcome)| Outcomes {
+        .map(|((scenario, _), outcome)| Outcomes {
             name: scenario.name,
             outcome: outcome.expect("each scenario was run"),
         })
@@ -162,7 +171,6 @@ pub fn summary(results: &[Outcomes]) {
     let unsupported = results.iter().filter(is_unsupported).count();
     let passed = results.len() - failed - unsupported;
     let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "\nscenario result: {word}. {passed} passed; {failed} failed; {unsupported} unsupported here\n"
-    );
+    let counts = format!("{passed} passed; {failed} failed; {unsupported} unsupported here");
+    println!("\nscenario result: {word}. {counts}\n");
 }

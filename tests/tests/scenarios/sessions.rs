@@ -8,6 +8,7 @@ use crate::stage::{STILL, Stage, WORKLOAD};
 
 pub const GROUP: Group = Group {
     title: "Sessions and orphans",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "setsid",

@@ -12,6 +12,7 @@ use crate::stage::{Actor, STILL, Stage, WORKLOAD};
 
 pub const GROUP: Group = Group {
     title: "Running processes",
+    alone: true,
     scenarios: &[Scenario {
         name: "sensor started after 200 processes",
         expected: "each is told once, with its parent, under the entity id that a sensor which \

@@ -10,6 +10,7 @@ use crate::stage::{STILL, Stage};
 
 pub const GROUP: Group = Group {
     title: "Storms",
+    alone: true,
     scenarios: &[
         Scenario {
             name: "5,000 vforks that exit at once",

@@ -10,6 +10,7 @@ use crate::stage::{STILL, Stage, WORKLOAD};
 
 pub const GROUP: Group = Group {
     title: "Threads",
+    alone: false,
     scenarios: &[
         Scenario {
             name: "exec by a thread that is not the leader",

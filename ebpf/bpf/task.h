@@ -111,8 +111,11 @@ static __noinline void oc_fill_task(struct oc_task *out, struct task_struct *tas
 	out->ppid = oc_get(parent, tgid);
 	out->pgid = oc_pid_number(signal, PIDTYPE_PGID);
 	out->sid = oc_pid_number(signal, PIDTYPE_SID);
-	/* As a string: old kernels leave the rest of a longer name behind the NUL. */
-	bpf_probe_read_kernel_str(out->comm, sizeof(out->comm), &task->comm);
+	/*
+	 * The leader's, as ps(1) shows it: threads have names of their own, and any may be the last
+	 * to exit. As a string: old kernels leave the rest of a longer name behind the NUL.
+	 */
+	bpf_probe_read_kernel_str(out->comm, sizeof(out->comm), &leader->comm);
 	oc_fill_own_pid(out, leader);
 	oc_fill_tty(out, signal);
 	oc_fill_creds(out, task);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -77,6 +78,8 @@ static void *outlive(void *argument)
 	char **argv = argument;
 	pid_t child;
 
+	/* A thread's name is not the process's. */
+	prctl(PR_SET_NAME, "survivor");
 	wait_for_the_leaders_end();
 	child = forked();
 	if (!child)

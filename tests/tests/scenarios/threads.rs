@@ -81,7 +81,11 @@ fn leader_exits(stage: &Stage, how: &str) -> Family {
     let code = family.status().code().expect("no signal ended it");
     expect(
         root.the("exit"),
-        &[("process.exit_code", json!(code)), ("ocellus.signal", json!(null))],
+        &[
+            ("process.exit_code", json!(code)),
+            ("ocellus.signal", json!(null)),
+            ("process.name", root.the("exec")["process"]["name"].clone()),
+        ],
     );
     assert_eq!(family.status().signal(), None);
     family

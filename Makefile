@@ -9,7 +9,7 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run build test bench rules examples schema man clean help
+.PHONY: run build test bench sim rules examples schema man clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where eBPF cannot run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -30,6 +30,10 @@ test: ## Run every check and test, as .ci/run does; as root, also those on the r
 
 bench: build ## Measure the core by stage, and the sensor under load
 	target/release/ocellus-bench
+
+sim: ## Run more of the simulation: make sim SEED=1 RUNS=10000
+	$(CARGO) build --locked --workspace --bins
+	SEED=$(or $(SEED),1) RUNS=$(or $(RUNS),10000) $(CARGO) test --locked --workspace --test sim
 
 rules: ## Rebuild the shipped components whose sources have changed, in rules/dist and examples/dist
 	@.ci/setup

@@ -33,6 +33,10 @@ enum oc_kind {
 enum oc_lost {
 	OC_LOST_RING_FULL = 0,	/* the ring had no room */
 	OC_LOST_NO_SCRATCH = 1,	/* no free scratch slot to build the record in */
+	OC_LOST_PREEMPTED = 2,	/* the kernel did not run the probe (marks.h). It counts these
+				 * itself; in the map is how many the spare probe saw instead. */
+	OC_LOST_MISSED = 3,	/* the kernel did not run the probe, as another one of its kind
+				 * was at work on that CPU (kprobes only) */
 	OC_LOST_COUNT		/* must be last */
 };
 
@@ -43,6 +47,9 @@ enum oc_lost {
 #define OC_F_ARGS_FAULT	 (1u << 2)	/* part of argv could not be read */
 #define OC_F_ENV_FAULT	 (1u << 3)	/* part of the environment could not be read */
 #define OC_F_TICKS	 (1u << 4)	/* start times have clock-tick precision (from /proc) */
+/* The span (an enum oc_span_id) is not from the kernel at that moment: user space read it from
+ * /proc afterwards, or could not find it out and left it empty. */
+#define OC_F_INFERRED(span) (1u << (8 + (span)))
 
 struct oc_head {
 	oc_u32 size;		/* bytes of the whole record, spans included */
@@ -166,6 +173,7 @@ _Static_assert(sizeof(struct oc_task_start) == 32, "oc_task_start");
 struct oc_config {
 	oc_u32 args_max;	/* bytes of argv copied at most */
 	oc_u32 env_max;		/* bytes of the environment copied at most; 0: none */
+	oc_u32 spare;		/* true: the raw_tp probes stand in for the tp_btf ones */
 };
 
 #endif

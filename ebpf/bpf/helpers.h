@@ -25,6 +25,7 @@ enum {
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static oc_u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
+static oc_u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
 static long (*const bpf_map_push_elem)(void *map, const void *value, oc_u64 flags) = (void *)87;
 static long (*const bpf_map_pop_elem)(void *map, void *value) = (void *)88;
 static long (*const bpf_probe_read_user)(void *dst, oc_u32 size, const void *from) = (void *)112;

@@ -80,7 +80,7 @@ struct {
 	__type(value, oc_u64);
 } lost SEC(".maps");
 
-const volatile struct oc_config oc_config = { .args_max = OC_ARGS_MAX, .env_max = 0 };
+const volatile struct oc_config oc_config = { .args_max = OC_ARGS_MAX };
 
 static __always_inline void oc_count_lost(oc_u32 cause, oc_u32 kind)
 {
@@ -102,9 +102,14 @@ static __always_inline struct oc_scratch *oc_take_slot(oc_u32 kind, oc_u32 *slot
 	return bpf_map_lookup_elem(&scratch, slot);
 }
 
+/* The stack's lock may be refused (since 6.15, after a wait): a slot is worth some more tries. */
+#define OC_GIVE_TRIES 4
+
 static __always_inline void oc_give_slot(oc_u32 *slot)
 {
-	bpf_map_push_elem(&free_slots, slot, 0);
+	for (int try = 0; try < OC_GIVE_TRIES; try++)
+		if (!bpf_map_push_elem(&free_slots, slot, 0))
+			return;
 }
 
 /* Hands the record to user space. */

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The probes of Ocellus: where each attaches and what it hands on. For each tracepoint there are
- * two programs with the same body, of which the loader attaches one: tp_btf, and raw_tp for a
- * kernel that refuses the first.
+ * two programs with the same body: tp_btf, and raw_tp for a kernel that refuses the first, or as
+ * its spare (marks.h).
  */
 #include "exec.h"
 #include "maps.h"
+#include "marks.h"
 #include "path.h"
 #include "task.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* A process, and no thread of one nor a kernel thread. */
+static __always_inline int oc_is_process(struct task_struct *task)
+{
+	return oc_get(task, tgid) == oc_get(task, pid) && !(oc_get(task, flags) & PF_KTHREAD);
+}
 
 /* A new process, before it first runs. */
 static __always_inline void oc_fork(struct task_struct *child)
@@ -17,9 +24,6 @@ static __always_inline void oc_fork(struct task_struct *child)
 	struct oc_scratch *s;
 	oc_u32 slot = 0;
 
-	/* A thread, or a kernel thread. */
-	if (oc_get(child, tgid) != oc_get(child, pid) || (oc_get(child, flags) & PF_KTHREAD))
-		return;
 	s = oc_take_slot(OC_FORK, &slot);
 	if (!s)
 		return;
@@ -48,11 +52,8 @@ static __always_inline oc_u32 oc_exit_status(struct task_struct *task)
 /* The last thread of a process is about to go. Without spans, so no slot is needed. */
 static __always_inline void oc_exit(struct task_struct *task)
 {
-	struct oc_record *r;
+	struct oc_record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 
-	if (oc_get(task, flags) & PF_KTHREAD)
-		return;
-	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r) {
 		oc_count_lost(OC_LOST_RING_FULL, OC_EXIT);
 		return;
@@ -68,10 +69,12 @@ static __always_inline void oc_exit(struct task_struct *task)
  * of live threads does; two threads that exit at the same time may both find it at zero, and user
  * space takes the first record.
  */
-static __always_inline int oc_group_dead(oc_u64 *ctx)
+static __always_inline int oc_is_last_exit(oc_u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
 
+	if (oc_get(task, flags) & PF_KTHREAD)
+		return 0;
 	if (oc_has(struct trace_event_raw_sched_process_exit, group_dead))
 		return ctx[1] & 0xff;
 	return oc_get(oc_get(task, signal), live.counter) == 0;
@@ -80,20 +83,29 @@ static __always_inline int oc_group_dead(oc_u64 *ctx)
 SEC("tp_btf/sched_process_fork")
 int oc_fork_btf(oc_u64 *ctx)
 {
-	oc_fork((void *)ctx[1]);
+	struct task_struct *child = (void *)ctx[1];
+
+	if (!oc_is_process(child))
+		return 0;
+	oc_leave_mark(OC_FORK, child);
+	oc_fork(child);
 	return 0;
 }
 
 SEC("raw_tp/sched_process_fork")
 int oc_fork_raw(oc_u64 *ctx)
 {
-	oc_fork((void *)ctx[1]);
+	struct task_struct *child = (void *)ctx[1];
+
+	if (oc_is_process(child) && !oc_is_seen(OC_FORK, child))
+		oc_fork(child);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
 int oc_exec_btf(oc_u64 *ctx)
 {
+	oc_leave_mark(OC_EXEC, (void *)ctx[2]);
 	oc_exec((void *)ctx[0], ctx[1], (void *)ctx[2]);
 	return 0;
 }
@@ -101,22 +113,25 @@ int oc_exec_btf(oc_u64 *ctx)
 SEC("raw_tp/sched_process_exec")
 int oc_exec_raw(oc_u64 *ctx)
 {
-	oc_exec((void *)ctx[0], ctx[1], (void *)ctx[2]);
+	if (!oc_is_seen(OC_EXEC, (void *)ctx[2]))
+		oc_exec((void *)ctx[0], ctx[1], (void *)ctx[2]);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int oc_exit_btf(oc_u64 *ctx)
 {
-	if (oc_group_dead(ctx))
-		oc_exit((void *)ctx[0]);
+	if (!oc_is_last_exit(ctx))
+		return 0;
+	oc_leave_mark(OC_EXIT, (void *)ctx[0]);
+	oc_exit((void *)ctx[0]);
 	return 0;
 }
 
 SEC("raw_tp/sched_process_exit")
 int oc_exit_raw(oc_u64 *ctx)
 {
-	if (oc_group_dead(ctx))
+	if (oc_is_last_exit(ctx) && !oc_is_seen(OC_EXIT, (void *)ctx[0]))
 		oc_exit((void *)ctx[0]);
 	return 0;
 }

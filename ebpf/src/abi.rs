@@ -55,19 +55,28 @@ pub enum LostCause {
     RingFull = 0,
     /// No scratch slot was free to build the record in.
     NoScratch = 1,
+    /// The kernel did not run the probe, since the same one was under way on that CPU in a task
+    /// that had been preempted, nor the spare probe.
+    Preempted = 2,
+    /// The kernel did not run the probe, as another one of its kind was at work on that CPU
+    /// (kprobes only).
+    Missed = 3,
 }
 
 /// Number of loss causes, as `OC_LOST_COUNT` in `abi.h`.
-pub const LOST_COUNT: usize = 2;
+pub const LOST_COUNT: usize = 4;
 
 impl LostCause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [LostCause; LOST_COUNT] = [LostCause::RingFull, LostCause::NoScratch];
+    pub const ALL: [LostCause; LOST_COUNT] =
+        [LostCause::RingFull, LostCause::NoScratch, LostCause::Preempted, LostCause::Missed];
 
     pub fn name(self) -> &'static str {
         match self {
             LostCause::RingFull => "ring_full",
             LostCause::NoScratch => "no_scratch",
+            LostCause::Preempted => "preempted",
+            LostCause::Missed => "missed",
         }
     }
 }
@@ -83,6 +92,12 @@ pub const F_ARGS_FAULT: u32 = 1 << 2;
 pub const F_ENV_FAULT: u32 = 1 << 3;
 /// `oc_head.flags`: start times have clock-tick precision (from /proc).
 pub const F_TICKS: u32 = 1 << 4;
+
+/// `oc_head.flags`: this span is not from the kernel at that moment. User space read it from /proc
+/// afterwards, or could not find it out and left it empty.
+pub const fn f_inferred(span: SpanId) -> u32 {
+    1 << (8 + span as u32)
+}
 
 /// `oc_file.flags`: lives in the kernel's internal shm mount (memfd and its like).
 pub const FILE_MEMFD: u32 = 1 << 0;
@@ -239,11 +254,13 @@ mirror! {
 
 mirror! {
     /// What the loader sets before the object is loaded: variable `oc_config`.
-    pub struct Config = "oc_config", 8 bytes {
+    pub struct Config = "oc_config", 12 bytes {
         /// Bytes of argv copied at most.
         pub args_max: u32,
         /// Bytes of the environment copied at most; 0: none.
         pub env_max: u32,
+        /// 1: the raw_tp probes stand in for the tp_btf ones where the kernel did not run those.
+        pub spare: u32,
     }
 }
 

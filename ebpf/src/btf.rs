@@ -1,10 +1,15 @@
 //! A small reader of BTF, the kernel's and an object's description of their types.
 //!
-//! It serves two purposes: to hold the mirror in [`crate::abi`] against what clang compiled, and to
+//! It serves three purposes: to hold the mirror in [`crate::abi`] against what clang compiled; to
 //! cut the kernel's description (5 MB, 130,000 types) down to the few types that the probes use
-//! before a loader takes it apart at the cost of 20 MB.
+//! before a loader takes it apart at the cost of 20 MB; and to tell a backend without eBPF where
+//! the members of kernel structures lie.
+
+mod members;
 
 use std::collections::HashSet;
+
+pub use members::{Members, Route, RouteError};
 
 const MAGIC: u16 = 0xeb9f;
 /// Bytes of the header's known part, and of a type's fixed part.

@@ -422,6 +422,9 @@ impl Remarks {
         if marked.marks.escaped {
             self.escaped.push(field.name());
         }
+        if marked.marks.inferred {
+            self.inferred.push(field.name());
+        }
     }
 
     fn write(self, event: &mut Event) {

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::input::HashResult;
 use crate::lineage::Ancestor;
 use crate::raw::{Image, Kind, Marked, RawEvent, Task};
-use ocellus_ebpf::abi;
+use ocellus_ebpf::abi::{self, SpanId};
 
 /// Length of a clock tick of /proc/PID/stat: USER_HZ is 100 on every architecture that the sensor
 /// runs on (proc(5)).
@@ -380,6 +380,11 @@ impl Process {
         }
         if raw.cwd.is_some() {
             self.cwd.clone_from(&raw.cwd);
+        } else if let Some(cwd) = &mut self.cwd {
+            cwd.marks.inferred |= raw.flags & abi::f_inferred(SpanId::Cwd) != 0;
+        }
+        if let (None, Some(cgroup)) = (&raw.cgroup, &mut self.cgroup) {
+            cgroup.marks.inferred |= raw.flags & abi::f_inferred(SpanId::Cgroup) != 0;
         }
         if raw.cgroup.is_some() && raw.cgroup != self.cgroup {
             self.cgroup.clone_from(&raw.cgroup);

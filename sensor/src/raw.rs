@@ -29,6 +29,8 @@ pub struct Marks {
     pub truncated: bool,
     /// It has bytes that are not UTF-8, written `\xHH`, and its backslashes are doubled.
     pub escaped: bool,
+    /// It is not what the kernel told at that moment, but what /proc told afterwards.
+    pub inferred: bool,
 }
 
 /// A path or a list, and what there is to say about it.
@@ -150,7 +152,7 @@ impl Decoder {
             return None;
         }
         let (value, escaped) = self.text(bytes);
-        Some(Marked { value, marks: Marks { truncated: parsed.truncated(id), escaped } })
+        Some(Marked { value, marks: marks(parsed, id, escaped) })
     }
 
     /// The bytes as a shared text, and whether they had to be escaped.
@@ -193,8 +195,12 @@ fn list(parsed: &Parsed<'_>, id: SpanId) -> Option<Marked<Texts>> {
     } else {
         std::str::from_utf8(inner).unwrap_or_default().split('\0').collect()
     };
-    let marks = Marks { truncated: parsed.truncated(id), escaped: any_escaped };
-    Some(Marked { value, marks })
+    Some(Marked { value, marks: marks(parsed, id, any_escaped) })
+}
+
+fn marks(parsed: &Parsed<'_>, id: SpanId, escaped: bool) -> Marks {
+    let inferred = parsed.record.head.flags & abi::f_inferred(id) != 0;
+    Marks { truncated: parsed.truncated(id), escaped, inferred }
 }
 
 /// The bytes as they are when they are UTF-8, else escaped.
@@ -258,6 +264,20 @@ mod tests {
         let cwd = raw.cwd.expect("there is a directory");
         assert_eq!(&*cwd.value, "/tmp/\\xff\\\\x");
         assert!(cwd.marks.escaped);
+    }
+
+    #[test]
+    fn spans_that_the_kernel_did_not_hand_over_are_marked() {
+        let mut record = Record::default();
+        record.head.kind = Kind::Exec as u16;
+        record.head.flags = abi::f_inferred(SpanId::Cwd) | abi::f_inferred(SpanId::Args);
+        let bytes = record.encode([b"/bin/ls", b"ls", b"/tmp", b"/", b"ls\0", b""]);
+        let raw = Decoder::default().decode(&bytes).expect("it is a record");
+        let image = raw.image.expect("exec has an image");
+        let inferred = |marks: Marks| marks.inferred;
+        assert!(raw.cwd.is_some_and(|cwd| inferred(cwd.marks)));
+        assert!(image.args.as_ref().is_some_and(|args| inferred(args.marks)));
+        assert!(image.exe.as_ref().is_some_and(|exe| !inferred(exe.marks)));
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! or in both. Processes that end while they are read are nothing unusual: they are counted, and
 //! their exit is in the ring.
 
-mod dir;
-mod image;
-mod text;
+pub(crate) mod dir;
+pub(crate) mod image;
+pub(crate) mod text;
 
 use std::io;
 

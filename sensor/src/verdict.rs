@@ -116,12 +116,20 @@ impl Verdict {
         let said = distinct(self.alerts.iter().map(|alert| (&*alert.rule.id, &*alert.message)));
         set_texts(event, Field::OCELLUS_RULES_ALERTS, said.iter().map(|(id, _)| *id));
         set_texts(event, Field::OCELLUS_RULES_MESSAGES, said.iter().map(|(_, message)| *message));
-        let techniques = self.alerts.iter().flat_map(|alert| &alert.rule.attack);
-        let techniques = distinct(techniques.map(|technique| &**technique));
-        if !techniques.is_empty() {
-            event.set_static(Field::THREAT_FRAMEWORK, "MITRE ATT&CK");
-            set_texts(event, Field::THREAT_TECHNIQUE_ID, techniques);
+        self.apply_techniques(event);
+    }
+
+    /// ATT&CK ids: `T1059.004` is a sub-technique of `T1059`, and ECS has a field for each.
+    fn apply_techniques(&self, event: &mut Event) {
+        let ids = || self.alerts.iter().flat_map(|alert| &alert.rule.attack).map(|id| &**id);
+        let techniques = distinct(ids().map(|id| id.split('.').next().unwrap_or(id)));
+        if techniques.is_empty() {
+            return;
         }
+        event.set_static(Field::THREAT_FRAMEWORK, "MITRE ATT&CK");
+        set_texts(event, Field::THREAT_TECHNIQUE_ID, techniques);
+        let subtechniques = distinct(ids().filter(|id| id.contains('.')));
+        set_texts(event, Field::THREAT_TECHNIQUE_SUBTECHNIQUE_ID, subtechniques);
     }
 }
 

@@ -7,7 +7,8 @@ use std::thread;
 
 /// Fields whose values a process chooses: they may be empty, or too long for an index, and are told
 /// as they are.
-const CHOSEN_BY_THE_PROCESS: [&str; 4] = ["args", "env_vars", "command_line", "working_directory"];
+const CHOSEN_BY_THE_PROCESS: [&str; 5] =
+    ["args", "env_vars", "command_line", "working_directory", "executable"];
 
 /// What the validator finds in documents, one a line: line, field, code and detail.
 ///

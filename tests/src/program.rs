@@ -1,10 +1,10 @@
 //! The program `ocellus` under test: started, waited for, stopped, its events read.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,14 @@ pub struct Running {
     output: PathBuf,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+    read: Mutex<ReadSoFar>,
+}
+
+/// The output as far as it was read: a test looks often, and the file grows long.
+#[derive(Debug, Default)]
+struct ReadSoFar {
+    bytes: u64,
+    events: Vec<Value>,
 }
 
 /// How a sensor ended.
@@ -98,7 +106,8 @@ impl Running {
         let config = dir.join("ocellus.toml");
         if !config.exists() {
             let cache = dir.join("cache");
-            let text = format!("[rules]\ncache_dir = {cache:?}\n");
+            // A busy host hashes late; a test that looks at hashes waits for them.
+            let text = format!("[rules]\ncache_dir = {cache:?}\n[hash]\nwait_ms = 60000\n");
             std::fs::write(&config, text).expect("the directory is writable");
         }
         let mut child = Command::new(ocellus())
@@ -120,7 +129,7 @@ impl Running {
                 copy.lock().expect("nobody panics with it").push_str(&(line + "\n"));
             }
         });
-        Running { child, output, log, reader: Some(reader) }
+        Running { child, output, log, reader: Some(reader), read: Mutex::default() }
     }
 
     pub fn pid(&self) -> u32 {
@@ -145,7 +154,16 @@ impl Running {
 
     /// Waits until an event passes, and returns it.
     pub fn wait_for_event(&self, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
-        self.wait(what, || self.events().into_iter().find(|event| wanted(event)))
+        let mut looked_at = 0;
+        self.wait(what, || {
+            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            if read.catch_up(&self.output) {
+                looked_at = 0;
+            }
+            let found = read.events[looked_at..].iter().find(|event| wanted(event)).cloned();
+            looked_at = read.events.len();
+            found
+        })
     }
 
     fn wait<T>(&self, what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
@@ -161,7 +179,9 @@ impl Running {
 
     /// The whole events that are written so far.
     pub fn events(&self) -> Vec<Value> {
-        parse(&read(&self.output))
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.catch_up(&self.output);
+        read.events.clone()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -182,6 +202,25 @@ impl Running {
         }
         let output = read(&self.output);
         Ended { code: status.code(), log: self.log(), events: parse(&output), output }
+    }
+}
+
+impl ReadSoFar {
+    /// Reads what is new. True when the file was replaced, and all of it is new.
+    fn catch_up(&mut self, path: &Path) -> bool {
+        let Ok(mut file) = File::open(path) else { return false };
+        let length = file.metadata().expect("it is a file").len();
+        let replaced = length < self.bytes;
+        if replaced {
+            *self = ReadSoFar::default();
+        }
+        file.seek(SeekFrom::Start(self.bytes)).expect("it is a file");
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).expect("it is readable");
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.bytes += whole as u64;
+        self.events.extend(parse(&bytes[..whole]));
+        replaced
     }
 }
 

@@ -140,3 +140,22 @@ fn the_schema_page_is_up_to_date() {
     assert!(actual == expected, "docs/schema.md is out of date; run `make schema`");
     assert_eq!(text(&run(&["schema"]).stdout), expected);
 }
+
+#[test]
+fn the_readme_shows_what_the_sample_replays_to() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let readme = fs::read_to_string(format!("{root}/README.md")).unwrap();
+    let shown = readme.split("```text\n").nth(1).and_then(|it| it.split("```").next()).unwrap();
+    let output = Command::new(ocellus())
+        .args(["replay", "examples/sample.ocellus", "--rules", "rules/dist"])
+        .args(["--format", "pretty"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let replayed: Vec<&str> = text(&output.stdout).lines().collect();
+    assert!(shown.lines().count() > 4);
+    for line in shown.lines() {
+        assert!(replayed.contains(&line), "the sample does not replay to: {line}");
+    }
+}

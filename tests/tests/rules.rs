@@ -81,7 +81,8 @@ fn verdicts_come_in_the_order_of_the_components() {
 fn an_alert_is_written_into_the_event() {
     let low = Guest::new("low").attack(&["T1059", "T1204"]).hits(&[(0, Action::alert(21, "hm"))]);
     let alert = Action::Alert { severity: 73, message: "oh".into(), tags: vec!["seen".into()] };
-    let high = Guest::new("high").attack(&["T1059"]).hits(&[(0, alert.clone()), (0, alert)]);
+    let high =
+        Guest::new("high").attack(&["T1059", "T1059.004"]).hits(&[(0, alert.clone()), (0, alert)]);
     let mut set = set_of(&[("a", low), ("b", high)]);
     let event = judged(&mut set, &exec("bash"));
     assert_eq!(event.text(Field::EVENT_KIND), Some("alert"));
@@ -92,6 +93,7 @@ fn an_alert_is_written_into_the_event() {
     assert_eq!(event.text(Field::RULE_VERSION), Some("1.0.0"));
     assert_eq!(event.text(Field::THREAT_FRAMEWORK), Some("MITRE ATT&CK"));
     assert_eq!(texts(&event, Field::THREAT_TECHNIQUE_ID), "T1059,T1204");
+    assert_eq!(texts(&event, Field::THREAT_TECHNIQUE_SUBTECHNIQUE_ID), "T1059.004");
     assert_eq!(texts(&event, Field::OCELLUS_RULES_ALERTS), "low,high");
     assert_eq!(texts(&event, Field::OCELLUS_RULES_MESSAGES), "hm,oh");
     assert_eq!(texts(&event, Field::TAGS), "seen");

@@ -78,6 +78,23 @@ fn who_may_not_capture_is_told_what_is_missing() {
     assert!(report.contains("CAP_BPF"), "{report}");
 }
 
+/// In a mount namespace of its own, so that the host keeps its BTF.
+#[test]
+fn a_kernel_without_btf_is_named() {
+    need_root();
+    let script = "mount --bind /dev/null /sys/kernel/btf/vmlinux && \
+                  exec \"$0\" run --backend ebpf --output /dev/null";
+    let result = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .arg(ocellus())
+        .stdin(Stdio::null())
+        .output()
+        .expect("util-linux is installed");
+    let message = String::from_utf8_lossy(&result.stderr).into_owned();
+    assert_eq!(result.status.code(), Some(1), "{message}");
+    assert!(message.contains("BTF") && message.contains("CONFIG_DEBUG_INFO_BTF"), "{message}");
+}
+
 #[test]
 fn signals_drain_what_is_held_and_print_totals_that_add_up() {
     need_root();
@@ -186,8 +203,12 @@ fn a_recording_replays_to_the_same_bytes_each_time() {
     need_root();
     let dir = temp();
     let recording = dir.path().join("r.ocellus");
+    // A busy host hashes late: wait for it.
+    let config = dir.path().join("ocellus.toml");
+    std::fs::write(&config, "[hash]\nwait_ms = 60000\n").expect("the directory is writable");
     let mut recorder = Command::new(ocellus())
-        .arg("record")
+        .args(["record", "--config"])
+        .arg(&config)
         .arg(&recording)
         .args(["--duration", "3"])
         .stdin(Stdio::null())
@@ -199,7 +220,8 @@ fn a_recording_replays_to_the_same_bytes_each_time() {
     assert!(recorder.wait().expect("it is our child").success());
     let replay = |format: &str| {
         let result = Command::new(ocellus())
-            .args(["replay", "--format", format])
+            .args(["replay", "--format", format, "--config"])
+            .arg(&config)
             .arg(&recording)
             .stdin(Stdio::null())
             .output()

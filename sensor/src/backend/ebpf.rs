@@ -3,17 +3,21 @@
 //! The only module that knows aya. Dropping [`Ebpf`] detaches every probe before it unmaps the
 //! ring.
 
+mod attach;
+
 use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use aya::maps::{MapData, PerCpuArray, RingBuf, Stack};
-use aya::programs::{BtfTracePoint, Iter, ProgramError, RawTracePoint};
+use aya::programs::{Iter, ProgramError};
 use aya::util::KernelVersion;
 use aya::{Btf, EbpfLoader, Endianness};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
 
-use super::{BackendError, CaptureSettings, LostCounts, ProbeOutcome, ProbeStatus, TaskStart};
+use attach::{Attached, TASKS_PROGRAM, attach_probes, load_tasks};
+
+use super::{BackendError, CaptureSettings, LostCounts, ProbeStatus, TaskStart};
 use crate::doctor::{BTF_PATH, Lockdown, Privileges};
 
 /// Scratch slots for each CPU: one for the probe that runs, one for a probe that it preempted.
@@ -22,18 +26,12 @@ const SLOTS_PER_CPU: usize = 2;
 const SLOTS_MIN: usize = 8;
 /// At most so many, 13 MB: more probes never are at the same instant inside an exec or fork.
 const SLOTS_MAX: usize = 128;
-/// Lines of the verifier's log that an error quotes: the last ones say what it objects to.
-const LOG_LINES: usize = 4;
 /// What the task iterator may write at most: four million processes, the kernel's own limit.
 const TASK_BYTES_MAX: u64 = TaskStart::SIZE_BYTES as u64 * (1 << 22);
 
-/// The tracepoint of each probe that makes records, and its name without the suffix of a variant.
-const PROBES: [(&str, &str, &str); 3] = [
-    ("fork", "oc_fork", "sched_process_fork"),
-    ("exec", "oc_exec", "sched_process_exec"),
-    ("exit", "oc_exit", "sched_process_exit"),
-];
-const TASKS_PROGRAM: &str = "oc_tasks";
+/// From this kernel on tasks may be preempted inside a tracepoint, so that each probe gets a spare
+/// (`marks.h`). Before, a spare would only cost time.
+const SPARE_SINCE: (u8, u8) = (6, 19);
 
 /// The probes, attached, and the ring that they write to.
 pub struct Ebpf {
@@ -42,6 +40,10 @@ pub struct Ebpf {
     ring: RingBuf<MapData>,
     lost: PerCpuArray<MapData, u64>,
     probes: Vec<ProbeStatus>,
+    attached: Vec<Attached>,
+    /// What was reported as lost to preemption: two counters that are not read at the same instant
+    /// make the difference, and it must not shrink.
+    preempted: LostCounts,
 }
 
 /// What only tests choose.
@@ -49,12 +51,16 @@ struct Variant {
     slots: u32,
     free_slots: u32,
     only_raw: bool,
+    spare: bool,
 }
 
 impl Default for Variant {
     fn default() -> Self {
         let slots = scratch_slots();
-        Variant { slots, free_slots: slots, only_raw: false }
+        let (major, minor) = SPARE_SINCE;
+        let since = KernelVersion::new(major, minor, 0);
+        let spare = KernelVersion::current().map_or(true, |now| now >= since);
+        Variant { slots, free_slots: slots, only_raw: false, spare }
     }
 }
 
@@ -85,6 +91,12 @@ impl Ebpf {
         Ebpf::open_with(settings, &Variant { only_raw: true, ..Variant::default() })
     }
 
+    /// For tests: each probe has its spare, on any kernel.
+    #[doc(hidden)]
+    pub fn open_spare(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
+        Ebpf::open_with(settings, &Variant { spare: true, ..Variant::default() })
+    }
+
     fn open_with(settings: &CaptureSettings, variant: &Variant) -> Result<Ebpf, BackendError> {
         settings.check()?;
         check_permitted()?;
@@ -93,25 +105,28 @@ impl Ebpf {
         // The loader read all of the kernel's BTF, 15 MB of it; that goes before ours is read.
         loader.btf(None);
         let btf = kernel_btf()?;
+        let config = [settings.args_max, settings.env_max, variant.spare.into()];
         let mut programs = loader
             .btf(Some(&btf))
             .map_max_entries("ring", settings.ring_bytes)
             .map_max_entries("scratch", variant.slots)
             .map_max_entries("free_slots", variant.slots)
-            .override_global("oc_config", &[settings.args_max, settings.env_max], true)
+            .override_global("oc_config", &config, true)
             .load(ocellus_ebpf::object())
             .map_err(|error| BackendError::Object { message: chain(&error) })?;
         fill_slots(&mut programs, variant.free_slots)?;
         let ring = take_map(&mut programs, "ring")?;
         let lost = take_map(&mut programs, "lost")?;
 
-        let mut probes = attach_probes(&mut programs, &btf, variant.only_raw);
+        let (mut probes, attached) =
+            attach_probes(&mut programs, &btf, variant.only_raw, variant.spare);
         if !probes.iter().any(ProbeStatus::attached) {
             let reasons: Vec<String> = probes.iter().map(ProbeStatus::to_string).collect();
             return Err(BackendError::NoProbe { reasons: reasons.join("; ") });
         }
         probes.push(load_tasks(&mut programs, &btf));
-        Ok(Ebpf { programs, ring, lost, probes })
+        let preempted = LostCounts::default();
+        Ok(Ebpf { programs, ring, lost, probes, attached, preempted })
     }
 
     /// What became of each probe.
@@ -138,17 +153,40 @@ impl Ebpf {
     /// Records lost since the backend was opened, summed over CPUs.
     pub fn lost(&mut self) -> Result<LostCounts, BackendError> {
         let mut counts = LostCounts::default();
-        for cause in LostCause::ALL {
-            for kind in Kind::PROBED {
-                let index = (cause as usize * KIND_COUNT + kind as usize) as u32;
-                let per_cpu = self
-                    .lost
-                    .get(&index, 0)
-                    .map_err(|error| BackendError::LostCounters { message: chain(&error) })?;
-                counts.add(cause, kind, per_cpu.iter().sum());
+        for kind in Kind::PROBED {
+            for cause in [LostCause::RingFull, LostCause::NoScratch] {
+                counts.add(cause, kind, self.counter(cause, kind)?);
             }
         }
+        for Attached { kind, program, has_spare } in self.attached.clone() {
+            let missed = self.missed(program);
+            // What the spare saw instead; read later, so it is not too small.
+            let seen = if has_spare { self.counter(LostCause::Preempted, kind)? } else { 0 };
+            let known = self.preempted.get(LostCause::Preempted, kind);
+            let grown = missed.saturating_sub(seen).saturating_sub(known);
+            self.preempted.add(LostCause::Preempted, kind, grown);
+            counts.add(LostCause::Preempted, kind, known + grown);
+        }
         Ok(counts)
+    }
+
+    /// A counter of the probes, summed over CPUs.
+    fn counter(&self, cause: LostCause, kind: Kind) -> Result<u64, BackendError> {
+        let index = (cause as usize * KIND_COUNT + kind as usize) as u32;
+        let failed = |error| BackendError::LostCounters { message: chain(&error) };
+        Ok(self.lost.get(&index, 0).map_err(failed)?.iter().sum())
+    }
+
+    /// How often the kernel did not run a program because it was under way on that CPU. Kernels
+    /// before 5.12 do not tell.
+    fn missed(&self, program: &str) -> u64 {
+        let Some(Ok(fd)) = self.programs.program(program).map(|program| program.fd()) else {
+            return 0;
+        };
+        let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
+        let info = std::fs::read_to_string(path).unwrap_or_default();
+        let count = info.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
+        count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
     }
 
     /// The processes that there are now, with start times as exact as those in the records.
@@ -246,90 +284,6 @@ fn no_map(name: &str) -> BackendError {
     BackendError::Object { message: format!("the object has no map {name}") }
 }
 
-/// Attaches each probe as tp_btf, or as raw_tp where the kernel refuses that.
-fn attach_probes(programs: &mut aya::Ebpf, btf: &Btf, only_raw: bool) -> Vec<ProbeStatus> {
-    let mut probes = Vec::new();
-    for (name, program, tracepoint) in PROBES {
-        let mut reasons = Vec::new();
-        if !only_raw {
-            match attach_btf(programs, &format!("{program}_btf"), tracepoint, btf) {
-                Ok(()) => {
-                    probes.push(attached(name, format!("tp_btf/{tracepoint}")));
-                    continue;
-                }
-                Err(error) => reasons.push(format!("tp_btf: {}", reason(&error))),
-            }
-        }
-        match attach_raw(programs, &format!("{program}_raw"), tracepoint) {
-            Ok(()) => probes.push(attached(name, format!("raw_tp/{tracepoint}"))),
-            Err(error) => {
-                reasons.push(format!("raw_tp: {}", reason(&error)));
-                let outcome = ProbeOutcome::Skipped { reason: reasons.join("; ") };
-                probes.push(ProbeStatus { name, attach: format!("tp_btf/{tracepoint}"), outcome });
-            }
-        }
-    }
-    probes
-}
-
-fn attached(name: &'static str, attach: String) -> ProbeStatus {
-    ProbeStatus { name, attach, outcome: ProbeOutcome::Attached }
-}
-
-fn attach_btf(
-    programs: &mut aya::Ebpf,
-    program: &str,
-    tracepoint: &str,
-    btf: &Btf,
-) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut BtfTracePoint = found.try_into()?;
-    program.load(tracepoint, btf)?;
-    program.attach()?;
-    Ok(())
-}
-
-fn attach_raw(
-    programs: &mut aya::Ebpf,
-    program: &str,
-    tracepoint: &str,
-) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut RawTracePoint = found.try_into()?;
-    program.load()?;
-    program.attach(tracepoint)?;
-    Ok(())
-}
-
-/// Loads the task iterator, which attaches each time that it is asked.
-fn load_tasks(programs: &mut aya::Ebpf, btf: &Btf) -> ProbeStatus {
-    let mut load = || -> Result<(), ProgramError> {
-        let found =
-            programs.program_mut(TASKS_PROGRAM).ok_or(ProgramError::UnexpectedProgramType)?;
-        let program: &mut Iter = found.try_into()?;
-        program.load("task", btf)
-    };
-    let outcome = match load() {
-        Ok(()) => ProbeOutcome::Attached,
-        Err(error) => ProbeOutcome::Skipped { reason: reason(&error) },
-    };
-    ProbeStatus { name: "tasks", attach: "iter/task".to_owned(), outcome }
-}
-
-/// One line on why a program was refused, with the end of the verifier's log if there is one.
-fn reason(error: &ProgramError) -> String {
-    let ProgramError::LoadError { io_error, verifier_log } = error else {
-        return chain(error);
-    };
-    let log = verifier_log.to_string();
-    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.is_empty() {
-        return format!("the kernel refused to load it: {io_error}");
-    }
-    let tail = &lines[lines.len().saturating_sub(LOG_LINES)..];
-    format!("the verifier refused it ({io_error}): {}", tail.join(" | "))
-}
-
 /// An error with its causes, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -345,4 +299,4 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-const _: () = assert!(LOST_COUNT * KIND_COUNT == 8, "the probes count in as many slots");
+const _: () = assert!(LOST_COUNT * KIND_COUNT == 16, "the probes count in as many slots");

@@ -1,8 +1,10 @@
 //! Where raw events come from: what every backend shares.
 
 pub mod ebpf;
+pub mod kprobe;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
 use serde::Serialize;
@@ -56,7 +58,7 @@ impl CaptureSettings {
 /// One kernel program of ours and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProbeStatus {
-    /// What it tells: `fork`, `exec`, `exit`, `tasks`.
+    /// What it tells: `fork`, `exec`, `exit`, `tasks`, `exec_name`.
     pub name: &'static str,
     /// Where it attaches, for example `tp_btf/sched_process_exec`.
     pub attach: String,
@@ -144,7 +146,7 @@ pub enum BackendError {
     NotPermitted { missing: String },
     #[error(
         "this kernel has no readable BTF at {path}, which the probes need to find its structures: \
-         use a kernel built with CONFIG_DEBUG_INFO_BTF=y, or the kprobe backend"
+         use a kernel built with CONFIG_DEBUG_INFO_BTF=y"
     )]
     NoBtf {
         path: &'static str,
@@ -152,12 +154,32 @@ pub enum BackendError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error(
-        "the kernel is locked down for confidentiality, so that eBPF may not read its memory: boot \
-         with lockdown=integrity or none"
+        "the kernel is locked down for confidentiality, so that probes may not read its memory: \
+         boot with lockdown=integrity or none"
     )]
     LockedDown,
-    #[error("this version has no kprobe backend: use `--backend ebpf`, or `auto`")]
-    NoKprobe,
+    #[error(
+        "tracefs is not mounted, and kprobes are defined there: \
+         `mount -t tracefs nodev /sys/kernel/tracing`"
+    )]
+    NoTracefs,
+    #[error(
+        "this kernel has no kprobes: use one built with CONFIG_KPROBE_EVENTS=y, or the eBPF backend"
+    )]
+    NoKprobes,
+    #[error("kprobes cannot be defined in {}: run as root", path.display())]
+    Tracefs {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot read the rings of the kprobes")]
+    Rings {
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("neither backend can run here. eBPF: {ebpf}. kprobes: {kprobe}")]
+    Neither { ebpf: String, kprobe: String },
     #[error("the kernel refused the probes' maps and data: {message}")]
     Object { message: String },
     #[error("no probe could be attached: {reasons}")]

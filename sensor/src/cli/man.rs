@@ -8,12 +8,15 @@ use super::Cli;
 /// FILES, SIGNALS, EXIT STATUS and so on.
 const WRITTEN_SECTIONS: &str = include_str!("../../../docs/man/sections.roff");
 
+/// Date of the version in the changelog, which stands below the page.
+const RELEASED: &str = "2026-11-24";
+
 /// ocellus(1), as roff.
 pub fn man_page() -> Vec<u8> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let mut page = Vec::new();
-    let man = Man::new(command.clone()).manual("Ocellus").source(version());
+    let man = Man::new(command.clone()).manual("Ocellus").source(version()).date(RELEASED);
     man.render_title(&mut page).expect("a Vec takes it");
     man.render_name_section(&mut page).expect("a Vec takes it");
     page.extend(synopsis(&command).bytes());
@@ -23,7 +26,8 @@ pub fn man_page() -> Vec<u8> {
         page.extend(subcommand(name, command).bytes());
     });
     page.extend(WRITTEN_SECTIONS.bytes());
-    page
+    // An empty line between two breaks is a space to mandoc, which then complains about the breaks.
+    String::from_utf8_lossy(&page).replace("\n.br\n\n.br\n", "\n.sp\n").into_bytes()
 }
 
 fn version() -> String {
@@ -53,7 +57,8 @@ fn synopsis(command: &Command) -> String {
 /// The usage line, without the command's name.
 fn arguments(command: &Command) -> String {
     let mut text = String::new();
-    if command.get_opts().any(|arg| !arg.is_hide_set()) {
+    let is_own = |id: &str| id != "help" && id != "version";
+    if command.get_arguments().any(|arg| !arg.is_positional() && is_own(arg.get_id().as_str())) {
         text.push_str(" [OPTIONS]");
     }
     for arg in command.get_positionals() {

@@ -4,20 +4,34 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use crate::backend::ebpf::Ebpf;
-use crate::backend::{BackendError, CaptureSettings, LostCounts};
+use crate::backend::kprobe::Kprobe;
+use crate::backend::{BackendError, CaptureSettings, LostCounts, ProbeStatus};
 use crate::config::{Backend, Capture};
+use crate::error_chain::ErrorChain;
 use crate::host::boottime_ns;
 use crate::snapshot::{self, SnapshotSettings, TaskStarts};
 
 /// Where raw events come from.
 #[derive(Debug)]
 pub(crate) struct Source {
-    ebpf: Ebpf,
+    probes: Probes,
     /// When the probes were attached, boottime: what happened since then is in the ring.
     pub opened_ns: u64,
     /// What was lost when somebody last asked.
     lost: LostCounts,
 }
+
+/// The backend in use.
+#[derive(Debug)]
+enum Probes {
+    Ebpf(Box<Ebpf>),
+    Kprobe(Box<Kprobe>),
+}
+
+/// What the kprobe backend does not give, in the words of the log.
+const KPROBE_LACKS: &str = "paths, cgroups, environments and long arguments are read from /proc \
+    afterwards: they are missing for processes that end at once, and named in ocellus.inferred \
+    otherwise; start times of processes that run already are rounded to 10 ms";
 
 impl Source {
     pub(crate) fn open(capture: &Capture) -> Result<Source, BackendError> {
@@ -26,41 +40,46 @@ impl Source {
             args_max: capture.args_max.0 as u32,
             env_max: capture.env.map_or(0, |size| size.0 as u32),
         };
-        if capture.backend == Backend::Kprobe {
-            return Err(BackendError::NoKprobe);
-        }
-        let ebpf = Ebpf::open(&settings)?;
-        for probe in ebpf.probes() {
+        settings.check()?;
+        let probes = Probes::open(capture.backend, &settings)?;
+        for probe in probes.statuses() {
             if probe.attached() {
                 tracing::info!("probe {probe}");
             } else {
                 tracing::warn!("probe {probe}");
             }
         }
-        Ok(Source { ebpf, opened_ns: boottime_ns(), lost: LostCounts::default() })
+        Ok(Source { probes, opened_ns: boottime_ns(), lost: LostCounts::default() })
     }
 
     /// One line for the log and the start event.
     pub(crate) fn describe(&self) -> String {
-        let attached = self.ebpf.probes().iter().filter(|probe| probe.attached()).count();
-        let all = self.ebpf.probes().len();
+        let statuses = self.probes.statuses();
+        let attached = statuses.iter().filter(|probe| probe.attached()).count();
+        let (all, backend) = (statuses.len(), self.probes.name());
         let version = env!("CARGO_PKG_VERSION");
-        format!("Ocellus {version} started: backend ebpf, {attached} of {all} probes attached")
+        format!("Ocellus {version} started: backend {backend}, {attached} of {all} probes attached")
     }
 
     /// Takes at most `max` records out of the ring; how many there were.
     pub(crate) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> usize {
-        self.ebpf.drain(max, each)
+        match &mut self.probes {
+            Probes::Ebpf(ebpf) => ebpf.drain(max, each),
+            Probes::Kprobe(kprobe) => kprobe.drain(max, each),
+        }
     }
 
     /// A descriptor of its own that is readable when there are records.
     pub(crate) fn ring_fd(&self) -> io::Result<OwnedFd> {
-        self.ebpf.as_fd().try_clone_to_owned()
+        match &self.probes {
+            Probes::Ebpf(ebpf) => ebpf.as_fd().try_clone_to_owned(),
+            Probes::Kprobe(kprobe) => kprobe.as_fd().try_clone_to_owned(),
+        }
     }
 
     /// What was lost since the last call: cause, kind and count of each.
     pub(crate) fn lost_since(&mut self) -> Vec<(&'static str, &'static str, u64)> {
-        let lost = match self.ebpf.lost() {
+        let lost = match self.probes.lost() {
             Ok(lost) => lost,
             Err(error) => {
                 tracing::error!(error = %error, "cannot read how many events the kernel lost");
@@ -78,11 +97,56 @@ impl Source {
 
     /// Exact start times of the running processes; without them those of /proc have to do.
     pub(crate) fn task_starts(&mut self) -> TaskStarts {
-        let starts = self.ebpf.task_starts().unwrap_or_else(|error| {
-            tracing::warn!(error = %error, "start times of running processes are rounded to 10 ms");
-            Vec::new()
-        });
+        let starts = match &mut self.probes {
+            Probes::Ebpf(ebpf) => ebpf.task_starts().unwrap_or_else(|error| {
+                let rounded = "start times of running processes are rounded to 10 ms";
+                tracing::warn!(error = %error, "{rounded}");
+                Vec::new()
+            }),
+            Probes::Kprobe(kprobe) => kprobe.task_starts(),
+        };
         starts.into_iter().collect()
+    }
+}
+
+impl Probes {
+    fn open(backend: Backend, settings: &CaptureSettings) -> Result<Probes, BackendError> {
+        let ebpf = || Ebpf::open(settings).map(|ebpf| Probes::Ebpf(Box::new(ebpf)));
+        let kprobe = || Kprobe::open(settings).map(|kprobe| Probes::Kprobe(Box::new(kprobe)));
+        match backend {
+            Backend::Ebpf => ebpf(),
+            Backend::Kprobe => kprobe(),
+            Backend::Auto => ebpf().or_else(|why| {
+                let probes = kprobe().map_err(|error| BackendError::Neither {
+                    ebpf: ErrorChain(&why).to_string(),
+                    kprobe: ErrorChain(&error).to_string(),
+                })?;
+                let why = ErrorChain(&why).to_string();
+                tracing::warn!("eBPF cannot run here, kprobes do instead: {KPROBE_LACKS}. {why}");
+                Ok(probes)
+            }),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Probes::Ebpf(_) => "ebpf",
+            Probes::Kprobe(_) => "kprobe",
+        }
+    }
+
+    fn statuses(&self) -> &[ProbeStatus] {
+        match self {
+            Probes::Ebpf(ebpf) => ebpf.probes(),
+            Probes::Kprobe(kprobe) => kprobe.probes(),
+        }
+    }
+
+    fn lost(&mut self) -> Result<LostCounts, BackendError> {
+        match self {
+            Probes::Ebpf(ebpf) => ebpf.lost(),
+            Probes::Kprobe(kprobe) => kprobe.lost(),
+        }
     }
 }
 

@@ -195,23 +195,36 @@ fn rule_marks(event: &Event, line: &mut Line) {
         line.push(MAGENTA, &format!("  #{}", visible(tag)));
     }
     for technique in event.texts(Field::THREAT_TECHNIQUE_ID).into_iter().flat_map(Texts::iter) {
-        line.push(YELLOW, &format!("  {}", visible(technique)));
+        for id in most_exact(event, technique) {
+            line.push(YELLOW, &format!("  {}", visible(id)));
+        }
     }
+}
+
+/// The sub-techniques of a technique that the event names; the technique itself when it names none.
+fn most_exact<'a>(event: &'a Event, technique: &'a str) -> Vec<&'a str> {
+    let all = event.texts(Field::THREAT_TECHNIQUE_SUBTECHNIQUE_ID);
+    let of_it = |id: &&str| id.split_once('.').is_some_and(|(parent, _)| parent == technique);
+    let ids: Vec<&str> = all.into_iter().flat_map(Texts::iter).filter(of_it).collect();
+    if ids.is_empty() { vec![technique] } else { ids }
 }
 
 fn alerts(event: &Event, mut each: impl FnMut(&Line)) {
     let Some(rules) = event.texts(Field::OCELLUS_RULES_ALERTS) else { return };
     let messages = event.texts(Field::OCELLUS_RULES_MESSAGES);
     let severity = event.number(Field::EVENT_SEVERITY).unwrap_or(0);
-    let (name, style) = severity_style(severity);
     for (index, rule) in rules.iter().enumerate() {
         let message = messages.and_then(|it| it.get(index)).unwrap_or_default();
+        // The event has one severity: that of its most severe rule, which it names.
+        let (label, style) = if event.text(Field::RULE_ID) == Some(rule) {
+            let (name, style) = severity_style(severity);
+            (format!("{name} {severity}"), style)
+        } else {
+            ("alert".to_owned(), BOLD)
+        };
         let mut line = Line::default();
         line.push(PLAIN, &" ".repeat(time_of_day(event).len() + 1));
-        line.push(
-            style,
-            &format!("▲ {:width$}", format!("{name} {severity}"), width = ACTION_WIDTH - 2),
-        );
+        line.push(style, &format!("▲ {label:width$}", width = ACTION_WIDTH - 2));
         line.push(BOLD, &format!(" {}", visible(rule)));
         line.push(PLAIN, &format!(": {}", visible(message)));
         each(&line);

@@ -1,23 +1,16 @@
-//! Processes come and go: who they are, how they end, what does not count, what is lost.
+//! Processes come and go: who they are, how they end, what does not count.
 
-use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
-use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use ocellus::backend::ebpf::Ebpf;
-use ocellus::backend::{CaptureSettings, RING_BYTES_MIN, TaskStart};
-use ocellus_ebpf::abi::{F_KTHREAD, F_THREAD_EXEC, Kind, LostCause, SpanId};
-
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use ocellus::backend::{CaptureSettings, TaskStart};
+use ocellus_ebpf::abi::{F_KTHREAD, F_THREAD_EXEC, Kind, SpanId};
 
 use crate::Case;
-use crate::bench::{Bench, PATIENCE, Seen, role};
+use crate::bench::{Bench, role};
 
 pub const CASES: &[Case] = &[
     ("who_a_process_is", who_a_process_is),
@@ -27,12 +20,8 @@ pub const CASES: &[Case] = &[
     ("threads_make_no_records", threads_make_no_records),
     ("exec_by_another_thread", exec_by_another_thread),
     ("leader_ends_before_its_threads", leader_ends_before_its_threads),
-    ("nothing_is_lost_under_load", nothing_is_lost_under_load),
     ("task_iterator_agrees", task_iterator_agrees),
     ("raw_tracepoints_tell_the_same", raw_tracepoints_tell_the_same),
-    ("descriptor_becomes_readable", descriptor_becomes_readable),
-    ("full_ring_is_counted", full_ring_is_counted),
-    ("missing_scratch_is_counted", missing_scratch_is_counted),
 ];
 
 /// A line of our own /proc/self/status, as words.
@@ -195,49 +184,6 @@ fn leader_ends_before_its_threads(bench: &mut Bench) {
     assert_eq!(exit.record.task.start_ns, run.only(Kind::Fork).record.task.start_ns);
 }
 
-fn nothing_is_lost_under_load(bench: &mut Bench) {
-    const WORKERS: usize = 4;
-    const RUNS: usize = 250;
-    let work = || {
-        let run = |_| {
-            let mut child = role("end", &[]).spawn().expect("it starts");
-            child.wait().expect("it can be waited for");
-            child.id()
-        };
-        (0..RUNS).map(run).collect::<Vec<u32>>()
-    };
-    let mut seen = Vec::new();
-    let pids: Vec<u32> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
-        while workers.iter().any(|worker| !worker.is_finished()) {
-            seen.extend(bench.drain());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let done = workers.into_iter().map(|worker| worker.join().expect("it ran to its end"));
-        done.flatten().collect()
-    });
-    assert_eq!(pids.len(), WORKERS * RUNS);
-    // A record that some CPU is still writing holds up those behind it.
-    let deadline = Instant::now() + PATIENCE;
-    let all = |seen: &[Seen]| {
-        let ends = seen.iter().filter(|seen| seen.kind == Kind::Exit);
-        let ended: HashSet<u32> = ends.map(|seen| seen.record.task.pid).collect();
-        pids.iter().all(|pid| ended.contains(pid))
-    };
-    while !all(&seen) && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(5));
-        seen.extend(bench.drain());
-    }
-    let mut counts: HashMap<u32, [usize; 3]> = HashMap::new();
-    for seen in &seen {
-        counts.entry(seen.record.task.pid).or_default()[seen.kind as usize - 1] += 1;
-    }
-    for pid in &pids {
-        assert_eq!(counts.get(pid), Some(&[1, 1, 1]), "fork, exec and exit of {pid}");
-    }
-    assert_eq!(bench.backend.lost().expect("counters").total(), 0);
-}
-
 fn task_iterator_agrees(bench: &mut Bench) {
     let mut child =
         role("wait", &[]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
@@ -277,61 +223,4 @@ fn raw_tracepoints_tell_the_same(bench: &mut Bench) {
         assert_eq!(one.record.exit_status, other.record.exit_status);
         assert_eq!(one.record.task.comm, other.record.task.comm);
     }
-}
-
-#[expect(deprecated, reason = "its successor is unsafe; the descriptor outlives this borrow of it")]
-fn pollable(backend: &Ebpf) -> AsyncFd<BorrowedFd<'_>> {
-    AsyncFd::with_interest(backend.as_fd(), Interest::READABLE).expect("it can be polled")
-}
-
-/// The rim sleeps on the ring's descriptor: each record must wake it, also after a partial drain.
-fn descriptor_becomes_readable(bench: &mut Bench) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        for _ in 0..3 {
-            bench.drain();
-            let ring = pollable(&bench.backend);
-            let status = role("end", &[]).status().expect("it runs");
-            assert_eq!(status.code(), Some(7));
-            ring.readable().await.expect("it becomes readable").clear_ready();
-            drop(ring);
-            assert_eq!(bench.backend.drain(1, |_| {}), 1);
-            let ring = pollable(&bench.backend);
-            let _ = ring.readable().await.expect("it still is");
-        }
-    });
-}
-
-fn full_ring_is_counted(bench: &mut Bench) {
-    bench.reopen(&CaptureSettings { ring_bytes: RING_BYTES_MIN, ..CaptureSettings::default() });
-    assert_eq!(bench.backend.lost().expect("counters").total(), 0);
-    let long = "x".repeat(20_000);
-    for _ in 0..40 {
-        let status = Command::new("/bin/sh").args(["-c", "exit 0", &long]).status();
-        assert!(status.expect("it runs").success());
-    }
-    let lost = bench.backend.lost().expect("counters");
-    let seen = bench.drain();
-    for kind in Kind::PROBED {
-        let ours = |seen: &&Seen| seen.record.task.ppid == std::process::id();
-        let kept = seen.iter().filter(ours).filter(|seen| seen.kind == kind).count() as u64;
-        assert!(kept + lost.get(LostCause::RingFull, kind) >= 40, "{}: {kept}", kind.name());
-    }
-    assert!(lost.get(LostCause::RingFull, Kind::Exec) > 0);
-    assert_eq!(lost.get(LostCause::NoScratch, Kind::Exec), 0);
-    // The ring works again once it has room.
-    bench.run(&mut role("end", &[])).only(Kind::Exec);
-}
-
-fn missing_scratch_is_counted(bench: &mut Bench) {
-    bench.backend = Ebpf::open_starved(&CaptureSettings::default()).expect("the backend opens");
-    let run =
-        bench.run(Command::new("/bin/sh").arg("-c").arg("exit 0").current_dir(Path::new("/")));
-    let order: Vec<Kind> = run.records.iter().map(|seen| seen.kind).collect();
-    assert_eq!(order, [Kind::Exit], "an exit record needs no scratch");
-    let lost = bench.backend.lost().expect("counters");
-    for kind in [Kind::Fork, Kind::Exec] {
-        assert!(lost.get(LostCause::NoScratch, kind) > 0, "{}", kind.name());
-    }
-    assert_eq!(lost.get(LostCause::NoScratch, Kind::Exit), 0);
 }

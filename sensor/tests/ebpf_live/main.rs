@@ -11,6 +11,7 @@ mod exec;
 mod file;
 mod leader;
 mod life;
+mod load;
 mod path;
 mod role;
 
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     }
     let mut failed = Vec::new();
     let mut count = 0;
-    for (name, case) in [life::CASES, exec::CASES, file::CASES, path::CASES].concat() {
+    for (name, case) in [life::CASES, load::CASES, exec::CASES, file::CASES, path::CASES].concat() {
         if !chosen.is_empty() && !chosen.iter().any(|text| name.contains(text.as_str())) {
             continue;
         }

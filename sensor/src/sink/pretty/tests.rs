@@ -68,15 +68,20 @@ fn a_missing_hash_says_why() {
 fn each_alert_has_a_line() {
     let mut event = event();
     event.set_number(Field::EVENT_SEVERITY, 73u64);
+    event.set_static(Field::RULE_ID, "download");
     event.set(Field::OCELLUS_RULES_ALERTS, texts(&["download", "odd-parent"]));
     event.set(Field::OCELLUS_RULES_MESSAGES, texts(&["curl fetched x\nand y", "bash ran curl"]));
     event.set(Field::TAGS, texts(&["net"]));
-    event.set(Field::THREAT_TECHNIQUE_ID, texts(&["T1105"]));
+    event.set(Field::THREAT_TECHNIQUE_ID, texts(&["T1105", "T1059"]));
+    event.set(Field::THREAT_TECHNIQUE_SUBTECHNIQUE_ID, texts(&["T1059.004", "T1059.006"]));
     let lines = lines(FILE, &event);
     let lines: Vec<&str> = lines.lines().collect();
-    assert!(lines[0].ends_with("sha256:0123456789ab  #net  T1105"), "{lines:?}");
+    assert!(
+        lines[0].ends_with("sha256:0123456789ab  #net  T1105  T1059.004  T1059.006"),
+        "{lines:?}"
+    );
     assert_eq!(lines[1], "             ▲ high 73     download: curl fetched x\\nand y");
-    assert_eq!(lines[2], "             ▲ high 73     odd-parent: bash ran curl");
+    assert_eq!(lines[2], "             ▲ alert       odd-parent: bash ran curl");
     assert_eq!(lines.len(), 3);
 }
 

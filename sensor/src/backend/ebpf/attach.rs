@@ -1,0 +1,158 @@
+//! Loads and attaches the programs, each as the kernel accepts it.
+
+use aya::Btf;
+use aya::programs::{BtfTracePoint, Iter, ProgramError, RawTracePoint};
+use ocellus_ebpf::abi::Kind;
+
+use super::chain;
+use crate::backend::{ProbeOutcome, ProbeStatus};
+
+/// Lines of the verifier's log that an error quotes: the last ones say what it objects to.
+const LOG_LINES: usize = 4;
+
+pub(super) const TASKS_PROGRAM: &str = "oc_tasks";
+
+/// A probe that makes records.
+struct Probe {
+    kind: Kind,
+    tracepoint: &'static str,
+    /// The program for tp_btf.
+    btf: &'static str,
+    /// The same for raw_tp.
+    raw: &'static str,
+    /// What the status calls the raw_tp program when it is the spare of the other.
+    spare_name: &'static str,
+}
+
+/// In the order in which they are attached, some 100 ms apart. The end comes first: whose fork is
+/// seen, of that process every later event is.
+const PROBES: [Probe; 3] = [
+    Probe {
+        kind: Kind::Exit,
+        tracepoint: "sched_process_exit",
+        btf: "oc_exit_btf",
+        raw: "oc_exit_raw",
+        spare_name: "exit spare",
+    },
+    Probe {
+        kind: Kind::Exec,
+        tracepoint: "sched_process_exec",
+        btf: "oc_exec_btf",
+        raw: "oc_exec_raw",
+        spare_name: "exec spare",
+    },
+    Probe {
+        kind: Kind::Fork,
+        tracepoint: "sched_process_fork",
+        btf: "oc_fork_btf",
+        raw: "oc_fork_raw",
+        spare_name: "fork spare",
+    },
+];
+
+/// Which program makes the records of a kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attached {
+    pub(super) kind: Kind,
+    pub(super) program: &'static str,
+    /// Another program stands in where the kernel did not run this one.
+    pub(super) has_spare: bool,
+}
+
+/// Attaches each probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
+/// With `spare`, raw_tp is attached behind tp_btf.
+pub(super) fn attach_probes(
+    programs: &mut aya::Ebpf,
+    btf: &Btf,
+    only_raw: bool,
+    spare: bool,
+) -> (Vec<ProbeStatus>, Vec<Attached>) {
+    let (mut statuses, mut all) = (Vec::new(), Vec::new());
+    for Probe { kind, tracepoint, btf: btf_program, raw, spare_name } in PROBES {
+        let by_raw = format!("raw_tp/{tracepoint}");
+        let mut refused = String::new();
+        if !only_raw {
+            let by_btf = format!("tp_btf/{tracepoint}");
+            let tried = attach_btf(programs, btf_program, tracepoint, btf);
+            if let Err(error) = &tried {
+                refused = format!("tp_btf: {}; ", reason(error));
+            } else {
+                statuses.push(status(kind.name(), by_btf, tried));
+                let spare = spare.then(|| attach_raw(programs, raw, tracepoint));
+                let has_spare = matches!(spare, Some(Ok(())));
+                statuses.extend(spare.map(|tried| status(spare_name, by_raw, tried)));
+                all.push(Attached { kind, program: btf_program, has_spare });
+                continue;
+            }
+        }
+        let tried = attach_raw(programs, raw, tracepoint);
+        if tried.is_ok() {
+            all.push(Attached { kind, program: raw, has_spare: false });
+        }
+        let mut status = status(kind.name(), by_raw, tried);
+        if let ProbeOutcome::Skipped { reason } = &mut status.outcome {
+            *reason = format!("{refused}raw_tp: {reason}");
+        }
+        statuses.push(status);
+    }
+    (statuses, all)
+}
+
+fn status(name: &'static str, attach: String, tried: Result<(), ProgramError>) -> ProbeStatus {
+    let outcome = match tried {
+        Ok(()) => ProbeOutcome::Attached,
+        Err(error) => ProbeOutcome::Skipped { reason: reason(&error) },
+    };
+    ProbeStatus { name, attach, outcome }
+}
+
+fn attach_btf(
+    programs: &mut aya::Ebpf,
+    program: &str,
+    tracepoint: &str,
+    btf: &Btf,
+) -> Result<(), ProgramError> {
+    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
+    let program: &mut BtfTracePoint = found.try_into()?;
+    program.load(tracepoint, btf)?;
+    program.attach()?;
+    Ok(())
+}
+
+fn attach_raw(
+    programs: &mut aya::Ebpf,
+    program: &str,
+    tracepoint: &str,
+) -> Result<(), ProgramError> {
+    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
+    let program: &mut RawTracePoint = found.try_into()?;
+    program.load()?;
+    program.attach(tracepoint)?;
+    Ok(())
+}
+
+/// Loads the task iterator, which attaches each time that it is asked.
+pub(super) fn load_tasks(programs: &mut aya::Ebpf, btf: &Btf) -> ProbeStatus {
+    let mut load = || -> Result<(), ProgramError> {
+        let found =
+            programs.program_mut(TASKS_PROGRAM).ok_or(ProgramError::UnexpectedProgramType)?;
+        let program: &mut Iter = found.try_into()?;
+        program.load("task", btf)
+    };
+    let tried = load();
+    status("tasks", "iter/task".to_owned(), tried)
+}
+
+/// One line on why a program was refused, with the end of the verifier's log if there is one.
+fn reason(error: &ProgramError) -> String {
+    let ProgramError::LoadError { io_error, verifier_log } = error else {
+        return chain(error);
+    };
+    let log = verifier_log.to_string();
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() {
+        return format!("the kernel refused to load it: {io_error}");
+    }
+    let tail = &lines[lines.len().saturating_sub(LOG_LINES)..];
+    format!("the verifier refused it ({io_error}): {}", tail.join(" | "))
+}

@@ -1,0 +1,293 @@
+//! The kprobe backend: no BPF at all. Probes are defined through tracefs, their samples come in perf
+//! rings, one for each probe and CPU, and where members of kernel structures lie is known from BTF.
+//!
+//! A probe cannot walk a path or copy arguments of any length. Those are read from /proc while the
+//! process lives, held against what the kernel said, and marked in the record.
+
+mod attach;
+mod decode;
+mod fields;
+mod maker;
+mod perf;
+mod places;
+mod record;
+mod rings;
+mod tracefs;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
+use nix::time::{ClockId, clock_gettime};
+use ocellus_ebpf::abi::{Kind, LostCause, TaskStart};
+use ocellus_ebpf::btf::{Btf, Members};
+
+use super::{BackendError, CaptureSettings, LostCounts, ProbeStatus};
+use crate::doctor::{BTF_PATH, Lockdown};
+use crate::host::boottime_ns;
+use attach::{Attached, Probe, Variant, attach_all};
+use fields::Fields;
+use maker::{Hit, Maker, Tells};
+use record::{Clock, Entry};
+use rings::Cpus;
+use tracefs::Definitions;
+
+/// The probes, attached, and the rings that they write to.
+#[derive(Debug)]
+pub struct Kprobe {
+    // Dropped in this order: a probe that is in use cannot be removed.
+    probes: Vec<Probe>,
+    definitions: Definitions,
+    epoll: Epoll,
+    cpus: Cpus,
+    statuses: Vec<ProbeStatus>,
+    maker: Maker,
+    taken: Taken,
+    /// Found in the rings.
+    lost: LostCounts,
+}
+
+/// What was taken out of the rings and waits to be handed over.
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: Vec<u8>,
+    /// In the order of time.
+    hits: VecDeque<TakenHit>,
+}
+
+#[derive(Debug)]
+struct TakenHit {
+    hit: Hit,
+    /// Index of the probe.
+    probe: usize,
+    /// What it wrote.
+    raw: Range<usize>,
+}
+
+/// Whether the kernel has what this backend needs, and lets us use it.
+pub fn available() -> Result<(), BackendError> {
+    if Lockdown::read() == Lockdown::Confidentiality {
+        return Err(BackendError::LockedDown);
+    }
+    tracefs::find()?;
+    std::fs::metadata(BTF_PATH).map(drop).map_err(no_btf)
+}
+
+impl Kprobe {
+    /// Attaches the probes. From here on samples gather in the rings.
+    ///
+    /// A probe that the kernel refuses is skipped and says so in [`Kprobe::probes`]; it is an error
+    /// only when none of fork, exec and exit attaches.
+    pub fn open(settings: &CaptureSettings) -> Result<Kprobe, BackendError> {
+        Kprobe::open_with(settings, Variant::default())
+    }
+
+    /// For tests: as on a kernel before 6.5, which has no probes on tracepoints.
+    #[doc(hidden)]
+    pub fn open_functions(settings: &CaptureSettings) -> Result<Kprobe, BackendError> {
+        Kprobe::open_with(settings, Variant { without_tracepoints: true, ..Variant::default() })
+    }
+
+    /// For tests: as on a kernel without task statistics.
+    #[doc(hidden)]
+    pub fn open_without_taskstats(settings: &CaptureSettings) -> Result<Kprobe, BackendError> {
+        Kprobe::open_with(settings, Variant { without_first_exit: true, ..Variant::default() })
+    }
+
+    fn open_with(settings: &CaptureSettings, variant: Variant) -> Result<Kprobe, BackendError> {
+        settings.check()?;
+        available()?;
+        let mut definitions = Definitions::new()?;
+        let cpus = Cpus::online();
+        let ring_bytes = settings.ring_bytes as usize / cpus.count();
+        let btf = std::fs::read(BTF_PATH).map_err(no_btf)?;
+        let parsed = Btf::parse(&btf).ok_or_else(|| no_btf("it is not BTF as we know it"))?;
+        let members = Members::new(parsed);
+        let Attached { probes, statuses } =
+            attach_all(&mut definitions, &members, &cpus, ring_bytes, variant);
+        let failed = |error: nix::Error| BackendError::Rings { source: error.into() };
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
+        // Made before the probes start: what it looks at takes a while.
+        let maker = Maker::new(settings);
+        let this = Kprobe {
+            probes,
+            definitions,
+            epoll,
+            cpus,
+            statuses,
+            maker,
+            taken: Taken::default(),
+            lost: LostCounts::default(),
+        };
+        if !this.statuses.iter().any(ProbeStatus::attached) {
+            let reasons: Vec<String> = this.statuses.iter().map(ProbeStatus::to_string).collect();
+            return Err(BackendError::NoProbe { reasons: reasons.join("; ") });
+        }
+        for probe in &this.probes {
+            probe.rings.start(&this.epoll).map_err(|source| BackendError::Rings { source })?;
+        }
+        Ok(this)
+    }
+
+    /// What became of each probe.
+    pub fn probes(&self) -> &[ProbeStatus] {
+        &self.statuses
+    }
+
+    /// Hands over up to `max_records` records, and returns how many there were. Those that were in
+    /// the rings at one moment come in the order of their time.
+    ///
+    /// Fewer than `max_records` means that the rings were empty. The descriptor becomes readable
+    /// anew with each sample, but says nothing of those that were there when it was last asked.
+    pub fn drain(&mut self, max_records: usize, mut each: impl FnMut(&[u8])) -> usize {
+        let mut handed = 0;
+        while handed < max_records {
+            let Some(next) = self.taken.hits.pop_front() else {
+                if self.take() == 0 {
+                    return handed;
+                }
+                continue;
+            };
+            let Some(probe) = self.probes.get(next.probe) else { continue };
+            let raw = self.taken.bytes.get(next.raw).unwrap_or_default();
+            let made = match Fields::new(&probe.layout, raw) {
+                Some(fields) => self.maker.make(probe.tells, &next.hit, &fields),
+                // Shorter than the kernel said that it would be. It is no record either, and whoever
+                // reads it counts it as malformed.
+                None => Some(raw.to_vec()),
+            };
+            if let Some(record) = made {
+                each(&record);
+                handed += 1;
+            }
+        }
+        handed
+    }
+
+    /// Empties the rings, and puts what was in them in the order of time. How much there was.
+    fn take(&mut self) -> usize {
+        let Taken { bytes, hits } = &mut self.taken;
+        bytes.clear();
+        hits.clear();
+        let monotonic_offset_ns = monotonic_offset_ns();
+        for (index, probe) in in_taking_order(&mut self.probes) {
+            let offset_ns = match probe.rings.clock() {
+                Clock::Boot => 0,
+                Clock::Monotonic => monotonic_offset_ns,
+            };
+            for event in probe.rings.events() {
+                let begin = bytes.len();
+                event.take(bytes);
+                for entry in record::entries(&bytes[begin..]) {
+                    match entry {
+                        Entry::Sample(sample) => hits.push_back(TakenHit {
+                            hit: Hit {
+                                time_ns: sample.time_ns.wrapping_add(offset_ns),
+                                cpu: sample.cpu,
+                                pid: sample.pid,
+                            },
+                            probe: index,
+                            raw: begin + sample.raw.start..begin + sample.raw.end,
+                        }),
+                        Entry::Lost(count) => {
+                            if let Some(kind) = probe.tells.kind() {
+                                self.lost.add(LostCause::RingFull, kind, count);
+                            }
+                        }
+                        Entry::Other => {}
+                        Entry::Broken => tracing::error!(probe = probe.name, "a ring is broken"),
+                    }
+                }
+            }
+        }
+        let probes = &self.probes;
+        let is_name = |index: usize| probes[index].tells == Tells::ExecName;
+        // A name comes before its exec even where both have the same time.
+        hits.make_contiguous().sort_by_key(|taken| (taken.hit.time_ns, !is_name(taken.probe)));
+        hits.len()
+    }
+
+    /// Records lost since the backend was opened, summed over CPUs. Follows CPUs that come and go.
+    pub fn lost(&mut self) -> Result<LostCounts, BackendError> {
+        self.follow_cpus()?;
+        let mut counts = self.lost;
+        for (name, missed) in self.definitions.missed() {
+            let probe = self.probes.iter().find(|probe| probe.name == name);
+            if let Some(kind) = probe.and_then(|probe| probe.tells.kind()) {
+                counts.add(LostCause::Missed, kind, missed);
+            }
+        }
+        Ok(counts)
+    }
+
+    fn follow_cpus(&mut self) -> Result<(), BackendError> {
+        let cpus = Cpus::online();
+        if cpus == self.cpus {
+            return Ok(());
+        }
+        let failed = |source| BackendError::Rings { source };
+        for probe in &mut self.probes {
+            if probe.rings.follow(&cpus).map_err(failed)? {
+                probe.rings.start(&self.epoll).map_err(failed)?;
+            }
+        }
+        tracing::info!(cpus = cpus.count(), "the CPUs have changed");
+        self.cpus = cpus;
+        Ok(())
+    }
+
+    /// None: nothing without eBPF lists processes with exact start times.
+    pub fn task_starts(&mut self) -> Vec<TaskStart> {
+        Vec::new()
+    }
+}
+
+/// Readable when there are new samples.
+impl AsFd for Kprobe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}
+
+impl AsRawFd for Kprobe {
+    fn as_raw_fd(&self) -> RawFd {
+        self.epoll.0.as_raw_fd()
+    }
+}
+
+impl Tells {
+    /// What is lost when a sample is; none for one that only completes another.
+    fn kind(self) -> Option<Kind> {
+        match self {
+            Tells::Fork => Some(Kind::Fork),
+            Tells::Exec => Some(Kind::Exec),
+            Tells::Exit => Some(Kind::Exit),
+            Tells::ExecName => None,
+        }
+    }
+}
+
+/// Probes in the order in which their rings are emptied. An event that another one precedes comes
+/// first, so that the earlier one is there when the later one is: names after execs, execs after
+/// exits, forks last.
+fn in_taking_order(probes: &mut [Probe]) -> impl Iterator<Item = (usize, &mut Probe)> {
+    let mut probes: Vec<(usize, &mut Probe)> = probes.iter_mut().enumerate().collect();
+    probes.sort_by_key(|(_, probe)| match probe.tells {
+        Tells::Exit => 0,
+        Tells::Exec => 1,
+        Tells::ExecName => 2,
+        Tells::Fork => 3,
+    });
+    probes.into_iter()
+}
+
+fn monotonic_offset_ns() -> u64 {
+    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec());
+    boottime_ns().saturating_sub(monotonic as u64)
+}
+
+fn no_btf(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BackendError {
+    BackendError::NoBtf { path: BTF_PATH, source: source.into() }
+}

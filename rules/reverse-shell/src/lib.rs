@@ -32,12 +32,12 @@ const SPAWN: &[&str] = &[
 
 const ONE_LINERS: &[OneLiner] = &[
     OneLiner {
-        name: "shell",
+        name: "/dev/tcp",
         programs: &[],
         all: &["/dev/tcp/"],
         any: &["sh -i", "exec ", "<&", ">&", "0<", "| sh", "|sh", "| bash", "|bash"],
     },
-    OneLiner { name: "shell", programs: &[], all: &["/dev/udp/"], any: &["sh -i", ">&", "<&"] },
+    OneLiner { name: "/dev/udp", programs: &[], all: &["/dev/udp/"], any: &["sh -i", ">&", "<&"] },
     OneLiner { name: "mkfifo", programs: &[], all: &["mkfifo ", "| nc "], any: &[] },
     OneLiner { name: "mkfifo", programs: &[], all: &["mkfifo ", "|nc "], any: &[] },
     OneLiner { name: "mkfifo", programs: &[], all: &["mkfifo ", "sh -i", "telnet "], any: &[] },

@@ -34,7 +34,7 @@ enum oc_lost {
 	OC_LOST_RING_FULL = 0,	/* the ring had no room */
 	OC_LOST_NO_SCRATCH = 1,	/* no free scratch slot to build the record in */
 	OC_LOST_PREEMPTED = 2,	/* the kernel did not run the probe (marks.h). It counts these
-				 * itself; in the map is how many the spare probe saw instead. */
+				 * itself; in the map is how many the spare probes saw instead. */
 	OC_LOST_MISSED = 3,	/* the kernel did not run the probe, as another one of its kind
 				 * was at work on that CPU (kprobes only) */
 	OC_LOST_COUNT		/* must be last */
@@ -173,7 +173,7 @@ _Static_assert(sizeof(struct oc_task_start) == 32, "oc_task_start");
 struct oc_config {
 	oc_u32 args_max;	/* bytes of argv copied at most */
 	oc_u32 env_max;		/* bytes of the environment copied at most; 0: none */
-	oc_u32 spare;		/* true: the raw_tp probes stand in for the tp_btf ones */
+	oc_u32 spare;		/* true: several programs share each tracepoint (marks.h) */
 };
 
 #endif

@@ -264,6 +264,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	oc_u64 start_boottime;
+	oc_u64 self_exec_id;		/* goes up with each exec */
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The probes of Ocellus: where each attaches and what it hands on. For each tracepoint there are
- * two programs with the same body: tp_btf, and raw_tp for a kernel that refuses the first, or as
- * its spare (marks.h).
+ * three programs with the same body: one for tp_btf, and two for raw_tp, of which the loader
+ * attaches the first where tp_btf is refused, or both as spares (marks.h).
  */
 #include "exec.h"
 #include "maps.h"
@@ -80,61 +80,60 @@ static __always_inline int oc_is_last_exit(oc_u64 *ctx)
 	return oc_get(oc_get(task, signal), live.counter) == 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int oc_fork_btf(oc_u64 *ctx)
+/*
+ * Calls `body` once for an event. Where `spare` is true, the kernel did not run the programs
+ * before this one, and that is counted.
+ */
+#define OC_ONCE(kind, event, spare, body)                                                     \
+	do {                                                                                  \
+		if (oc_is_seen(kind, event))                                                  \
+			break;                                                                \
+		if (spare)                                                                    \
+			oc_count_lost(OC_LOST_PREEMPTED, kind);                               \
+		body;                                                                         \
+	} while (0)
+
+static __always_inline int oc_on_fork(oc_u64 *ctx, int spare)
 {
 	struct task_struct *child = (void *)ctx[1];
 
-	if (!oc_is_process(child))
-		return 0;
-	oc_leave_mark(OC_FORK, child);
-	oc_fork(child);
+	if (oc_is_process(child))
+		OC_ONCE(OC_FORK, oc_get(child, start_boottime), spare, oc_fork(child));
 	return 0;
 }
 
-SEC("raw_tp/sched_process_fork")
-int oc_fork_raw(oc_u64 *ctx)
+static __always_inline int oc_on_exec(oc_u64 *ctx, int spare)
 {
-	struct task_struct *child = (void *)ctx[1];
+	struct task_struct *task = (void *)ctx[0];
 
-	if (oc_is_process(child) && !oc_is_seen(OC_FORK, child))
-		oc_fork(child);
+	OC_ONCE(OC_EXEC, oc_get(task, start_boottime) + oc_get(task, self_exec_id), spare,
+		oc_exec(task, ctx[1], (void *)ctx[2]));
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int oc_exec_btf(oc_u64 *ctx)
+static __always_inline int oc_on_exit(oc_u64 *ctx, int spare)
 {
-	oc_leave_mark(OC_EXEC, (void *)ctx[2]);
-	oc_exec((void *)ctx[0], ctx[1], (void *)ctx[2]);
+	struct task_struct *task = (void *)ctx[0];
+
+	if (oc_is_last_exit(ctx))
+		OC_ONCE(OC_EXIT, oc_get(task, start_boottime), spare, oc_exit(task));
 	return 0;
 }
 
-SEC("raw_tp/sched_process_exec")
-int oc_exec_raw(oc_u64 *ctx)
-{
-	if (!oc_is_seen(OC_EXEC, (void *)ctx[2]))
-		oc_exec((void *)ctx[0], ctx[1], (void *)ctx[2]);
-	return 0;
-}
+#define OC_PROGRAM(section, name, body, spare) \
+	SEC(section) int name(oc_u64 *ctx) { return body(ctx, spare); }
 
-SEC("tp_btf/sched_process_exit")
-int oc_exit_btf(oc_u64 *ctx)
-{
-	if (!oc_is_last_exit(ctx))
-		return 0;
-	oc_leave_mark(OC_EXIT, (void *)ctx[0]);
-	oc_exit((void *)ctx[0]);
-	return 0;
-}
+OC_PROGRAM("tp_btf/sched_process_fork", oc_fork_btf, oc_on_fork, 0)
+OC_PROGRAM("raw_tp/sched_process_fork", oc_fork_raw, oc_on_fork, 1)
+OC_PROGRAM("raw_tp/sched_process_fork", oc_fork_raw2, oc_on_fork, 1)
 
-SEC("raw_tp/sched_process_exit")
-int oc_exit_raw(oc_u64 *ctx)
-{
-	if (oc_is_last_exit(ctx) && !oc_is_seen(OC_EXIT, (void *)ctx[0]))
-		oc_exit((void *)ctx[0]);
-	return 0;
-}
+OC_PROGRAM("tp_btf/sched_process_exec", oc_exec_btf, oc_on_exec, 0)
+OC_PROGRAM("raw_tp/sched_process_exec", oc_exec_raw, oc_on_exec, 1)
+OC_PROGRAM("raw_tp/sched_process_exec", oc_exec_raw2, oc_on_exec, 1)
+
+OC_PROGRAM("tp_btf/sched_process_exit", oc_exit_btf, oc_on_exit, 0)
+OC_PROGRAM("raw_tp/sched_process_exit", oc_exit_raw, oc_on_exit, 1)
+OC_PROGRAM("raw_tp/sched_process_exit", oc_exit_raw2, oc_on_exit, 1)
 
 /* `out` is zeroed. */
 static __noinline void oc_fill_start(struct oc_task_start *out, struct task_struct *task)

@@ -56,7 +56,7 @@ pub enum LostCause {
     /// No scratch slot was free to build the record in.
     NoScratch = 1,
     /// The kernel did not run the probe, since the same one was under way on that CPU in a task
-    /// that had been preempted, nor the spare probe.
+    /// that had been preempted, nor a spare probe.
     Preempted = 2,
     /// The kernel did not run the probe, as another one of its kind was at work on that CPU
     /// (kprobes only).
@@ -259,7 +259,7 @@ mirror! {
         pub args_max: u32,
         /// Bytes of the environment copied at most; 0: none.
         pub env_max: u32,
-        /// 1: the raw_tp probes stand in for the tp_btf ones where the kernel did not run those.
+        /// 1: several programs share each tracepoint, spares for what the kernel does not run.
         pub spare: u32,
     }
 }

@@ -29,8 +29,8 @@ const SLOTS_MAX: usize = 128;
 /// What the task iterator may write at most: four million processes, the kernel's own limit.
 const TASK_BYTES_MAX: u64 = TaskStart::SIZE_BYTES as u64 * (1 << 22);
 
-/// From this kernel on tasks may be preempted inside a tracepoint, so that each probe gets a spare
-/// (`marks.h`). Before, a spare would only cost time.
+/// From this kernel on tasks may be preempted inside a tracepoint, so that each probe gets spares
+/// (`marks.h`). Before, spares would only cost time.
 const SPARE_SINCE: (u8, u8) = (6, 19);
 
 /// The probes, attached, and the ring that they write to.
@@ -91,7 +91,7 @@ impl Ebpf {
         Ebpf::open_with(settings, &Variant { only_raw: true, ..Variant::default() })
     }
 
-    /// For tests: each probe has its spare, on any kernel.
+    /// For tests: each probe has its spares, on any kernel.
     #[doc(hidden)]
     pub fn open_spare(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
         Ebpf::open_with(settings, &Variant { spare: true, ..Variant::default() })
@@ -160,7 +160,7 @@ impl Ebpf {
         }
         for Attached { kind, program, has_spare } in self.attached.clone() {
             let missed = self.missed(program);
-            // What the spare saw instead; read later, so it is not too small.
+            // What the spares saw instead; read later, so it is not too small.
             let seen = if has_spare { self.counter(LostCause::Preempted, kind)? } else { 0 };
             let known = self.preempted.get(LostCause::Preempted, kind);
             let grown = missed.saturating_sub(seen).saturating_sub(known);

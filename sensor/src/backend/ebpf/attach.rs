@@ -18,10 +18,10 @@ struct Probe {
     tracepoint: &'static str,
     /// The program for tp_btf.
     btf: &'static str,
-    /// The same for raw_tp.
-    raw: &'static str,
-    /// What the status calls the raw_tp program when it is the spare of the other.
-    spare_name: &'static str,
+    /// The same for raw_tp, twice.
+    raw: [&'static str; 2],
+    /// What the status calls those as spares of the other.
+    spare_names: [&'static str; 2],
 }
 
 /// In the order in which they are attached, some 100 ms apart. The end comes first: whose fork is
@@ -31,22 +31,22 @@ const PROBES: [Probe; 3] = [
         kind: Kind::Exit,
         tracepoint: "sched_process_exit",
         btf: "oc_exit_btf",
-        raw: "oc_exit_raw",
-        spare_name: "exit spare",
+        raw: ["oc_exit_raw", "oc_exit_raw2"],
+        spare_names: ["exit spare", "exit spare 2"],
     },
     Probe {
         kind: Kind::Exec,
         tracepoint: "sched_process_exec",
         btf: "oc_exec_btf",
-        raw: "oc_exec_raw",
-        spare_name: "exec spare",
+        raw: ["oc_exec_raw", "oc_exec_raw2"],
+        spare_names: ["exec spare", "exec spare 2"],
     },
     Probe {
         kind: Kind::Fork,
         tracepoint: "sched_process_fork",
         btf: "oc_fork_btf",
-        raw: "oc_fork_raw",
-        spare_name: "fork spare",
+        raw: ["oc_fork_raw", "oc_fork_raw2"],
+        spare_names: ["fork spare", "fork spare 2"],
     },
 ];
 
@@ -55,12 +55,12 @@ const PROBES: [Probe; 3] = [
 pub(super) struct Attached {
     pub(super) kind: Kind,
     pub(super) program: &'static str,
-    /// Another program stands in where the kernel did not run this one.
+    /// Others stand in where the kernel did not run this one.
     pub(super) has_spare: bool,
 }
 
 /// Attaches each probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
-/// With `spare`, raw_tp is attached behind tp_btf.
+/// With `spare`, both raw_tp programs are attached behind tp_btf.
 pub(super) fn attach_probes(
     programs: &mut aya::Ebpf,
     btf: &Btf,
@@ -68,7 +68,7 @@ pub(super) fn attach_probes(
     spare: bool,
 ) -> (Vec<ProbeStatus>, Vec<Attached>) {
     let (mut statuses, mut all) = (Vec::new(), Vec::new());
-    for Probe { kind, tracepoint, btf: btf_program, raw, spare_name } in PROBES {
+    for Probe { kind, tracepoint, btf: btf_program, raw, spare_names } in PROBES {
         let by_raw = format!("raw_tp/{tracepoint}");
         let mut refused = String::new();
         if !only_raw {
@@ -78,16 +78,19 @@ pub(super) fn attach_probes(
                 refused = format!("tp_btf: {}; ", reason(error));
             } else {
                 statuses.push(status(kind.name(), by_btf, tried));
-                let spare = spare.then(|| attach_raw(programs, raw, tracepoint));
-                let has_spare = matches!(spare, Some(Ok(())));
-                statuses.extend(spare.map(|tried| status(spare_name, by_raw, tried)));
+                let mut has_spare = false;
+                for (raw, name) in raw.iter().zip(spare_names).filter(|_| spare) {
+                    let tried = attach_raw(programs, raw, tracepoint);
+                    has_spare |= tried.is_ok();
+                    statuses.push(status(name, by_raw.clone(), tried));
+                }
                 all.push(Attached { kind, program: btf_program, has_spare });
                 continue;
             }
         }
-        let tried = attach_raw(programs, raw, tracepoint);
+        let tried = attach_raw(programs, raw[0], tracepoint);
         if tried.is_ok() {
-            all.push(Attached { kind, program: raw, has_spare: false });
+            all.push(Attached { kind, program: raw[0], has_spare: false });
         }
         let mut status = status(kind.name(), by_raw, tried);
         if let ProbeOutcome::Skipped { reason } = &mut status.outcome {

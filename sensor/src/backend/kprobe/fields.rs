@@ -287,8 +287,7 @@ fn text(
         User(words) => format!("+0({base}):u64[{words}]"),
         Behind(structure) => {
             let size = members.size_bytes(structure);
-            let size =
-                size.ok_or_else(|| RouteError::Structure { name: structure.to_owned() })?;
+            let size = size.ok_or_else(|| RouteError::Structure { name: structure.to_owned() })?;
             format!("+{size}({base}):u64")
         }
     })

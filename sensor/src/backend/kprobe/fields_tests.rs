@@ -91,10 +91,7 @@ fn definitions_are_as_the_structures_say() {
         assert_eq!(text(FieldId::Pid), format!("+{pid}($arg1):u32"));
         let (exe, inode) = (offset("mm_struct", "exe_file"), offset("file", "f_inode"));
         let size = members.size_bytes("inode").expect("it is there");
-        assert_eq!(
-            text(FieldId::ExeUpper),
-            format!("+{size}(+{inode}(+{exe}(+{mm}($arg1)))):u64")
-        );
+        assert_eq!(text(FieldId::ExeUpper), format!("+{size}(+{inode}(+{exe}(+{mm}($arg1)))):u64"));
     });
 }
 

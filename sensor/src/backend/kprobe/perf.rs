@@ -1,5 +1,8 @@
 //! perf events and the memory that they share with the kernel: all that needs unsafe code.
-#![allow(unsafe_code, reason = "perf_event_open(2) and its ring in shared memory have no safe form")]
+#![allow(
+    unsafe_code,
+    reason = "perf_event_open(2) and its ring in shared memory have no safe form"
+)]
 
 use std::ffi::CStr;
 use std::io;
@@ -157,9 +160,7 @@ impl Mapping {
         assert!(begin <= self.data_bytes && len <= self.data_bytes - begin, "outside of the ring");
         // SAFETY: the range is within the mapping. The kernel does not write between tail and head:
         // the mapping is writable, so it never overwrites what was not taken.
-        unsafe {
-            std::slice::from_raw_parts(self.start.as_ptr().add(self.page_bytes + begin), len)
-        }
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(self.page_bytes + begin), len) }
     }
 }
 

@@ -194,10 +194,10 @@ mod tests {
         // The record says that it is whole, what it holds is not.
         let short = record(RECORD_SAMPLE, &[0; 12]);
         let long = [short, sample_bytes(b"x")].concat();
-        assert!(matches!(entries(&long).collect::<Vec<_>>()[..], [
-            Entry::Broken,
-            Entry::Sample(_)
-        ]));
+        assert!(matches!(
+            entries(&long).collect::<Vec<_>>()[..],
+            [Entry::Broken, Entry::Sample(_)]
+        ));
         let mut liar = sample_bytes(b"rawbytes");
         liar[HEADER_BYTES + 24..HEADER_BYTES + 28].copy_from_slice(&u32::MAX.to_ne_bytes());
         assert_eq!(entries(&liar).collect::<Vec<_>>(), [Entry::Broken]);

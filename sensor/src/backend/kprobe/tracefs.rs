@@ -214,7 +214,8 @@ mod tests {
             size:2;\tsigned:0;\n\n\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n\
             \tfield:u32 pid;\toffset:16;\tsize:4;\tsigned:0;\n\
             \tfield:u64 args[32];\toffset:20;\tsize:256;\tsigned:0;\n\nprint fmt: \"(%lx)\"\n";
-        let expected = [("common_type", 0, 2), ("__probe_ip", 8, 8), ("pid", 16, 4), ("args", 20, 256)];
+        let expected =
+            [("common_type", 0, 2), ("__probe_ip", 8, 8), ("pid", 16, 4), ("args", 20, 256)];
         let expected: Format =
             expected.map(|(name, offset, size)| (name.to_owned(), offset, size)).into();
         assert_eq!(parse_format(text), expected);

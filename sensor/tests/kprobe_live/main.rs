@@ -1,10 +1,10 @@
-//! The kprobe backend on the running kernel: real processes, real records. Needs root, a kernel with
-//! kprobes, and tracefs.
+//! The kprobe backend on the running kernel: real processes, real records. Needs root, a kernel
+//! with kprobes, and tracefs.
 //!
 //! As in `ebpf_live`, the test program plays the observed processes too: called with `role NAME`,
 //! it does what that process is to do. Other arguments choose cases by part of their name. It is
-//! not among what `cargo test` runs by itself, since many a kernel has no kprobes: the kernel matrix
-//! runs it on those that have.
+//! not among what `cargo test` runs by itself, since many a kernel has no kprobes: run it in a
+//! virtual machine that has.
 
 #![deny(unsafe_code)]
 

@@ -81,7 +81,8 @@ fn nothing_is_left_behind(bench: &mut Bench) {
     let before = definitions();
     assert_eq!(before.len(), bench.backend.probes().len());
     let other = attached(Kprobe::open(&CaptureSettings::default()));
-    assert_eq!(definitions().len(), 2 * before.len());
+    // Perhaps by other ways: a kernel may have no second probe on a tracepoint.
+    assert_eq!(definitions().len(), before.len() + other.probes().len());
     drop(other);
     assert_eq!(definitions(), before);
 }

@@ -65,7 +65,8 @@ const FORK: Plan = Plan {
 };
 
 /// With the tracepoint's arguments one probe tells all. A function that is called at that moment
-/// has the task, but not the name, which then comes from a second probe.
+/// has the task, but not the name, which then comes from a second probe. It also serves a second
+/// sensor: kernels allow one probe on a tracepoint (seen on 6.12).
 const EXEC: Plan = Plan {
     name: "exec",
     tells: Tells::Exec,
@@ -183,7 +184,10 @@ fn attach(
                 let status = ProbeStatus { name: plan.name, attach: way.describe(), outcome };
                 return (Some(probe), status);
             }
-            Err(reason) => reasons.push(format!("{}: {reason}", way.describe())),
+            Err(reason) => {
+                tracing::debug!("probe {}: not by {}: {reason}", plan.name, way.describe());
+                reasons.push(format!("{}: {reason}", way.describe()));
+            }
         }
     }
     let outcome = ProbeOutcome::Skipped { reason: reasons.join("; ") };
@@ -203,8 +207,10 @@ fn attach_way(
     let fetches = fields::fetches(members, &way.arguments, wanted)
         .map_err(|error| format!("the kernel's BTF has {error}"))?;
     for missing in &fetches.missing {
-        let name = plan.name;
-        tracing::warn!("probe {name}: the kernel's BTF has {missing}: its field stays empty");
+        tracing::warn!(
+            "probe {}: the kernel's BTF has {missing}: its field stays empty",
+            plan.name
+        );
     }
     definitions.define(way.letter(), plan.name, way.target, &fetches.text)?;
     let open = || {

@@ -41,7 +41,9 @@ enum Root {
 }
 
 macro_rules! fields {
-    ($($group:ident { $($field:ident $name:literal $root:ident $read:expr, $path:literal;)* })*) => {
+    ($($group:ident {
+        $($field:ident $name:literal $root:ident $read:expr, $path:literal;)*
+    })*) => {
         /// A field of a sample. Those after the macro's are arguments of the probe, and what every
         /// sample has: the thread that ran the probe.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
-//! The kprobe backend: no BPF at all. Probes are defined through tracefs, their samples come in perf
-//! rings, one for each probe and CPU, and where members of kernel structures lie is known from BTF.
+//! The kprobe backend: no BPF at all. Probes are defined through tracefs, their samples come in
+//! perf rings, one for each probe and CPU, and where members of kernel structures lie is known from
+//! BTF.
 //!
 //! A probe cannot walk a path or copy arguments of any length. Those are read from /proc while the
 //! process lives, held against what the kernel said, and marked in the record.
@@ -153,8 +154,8 @@ impl Kprobe {
             let raw = self.taken.bytes.get(next.raw).unwrap_or_default();
             let made = match Fields::new(&probe.layout, raw) {
                 Some(fields) => self.maker.make(probe.tells, &next.hit, &fields),
-                // Shorter than the kernel said that it would be. It is no record either, and whoever
-                // reads it counts it as malformed.
+                // Shorter than the kernel said that it would be. It is no record either, and
+                // whoever reads it counts it as malformed.
                 None => Some(raw.to_vec()),
             };
             if let Some(record) = made {

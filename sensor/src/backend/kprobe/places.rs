@@ -1,7 +1,7 @@
 //! Paths, which a probe cannot follow: found in /proc and held against what the kernel said.
 //!
-//! The kernel names a file by device and inode number, a cgroup by a number of its own. A witness, a
-//! process that has that very file, directory or cgroup now, tells the path: the process itself
+//! The kernel names a file by device and inode number, a cgroup by a number of its own. A witness,
+//! a process that has that very file, directory or cgroup now, tells the path: the process itself
 //! while it lives, or its parent. What was learned is remembered for processes that end too soon.
 //! What no witness confirms is not told.
 

@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn format_of_a_probe() {
         let text = "name: exec\nID: 1593\nformat:\n\tfield:unsigned short common_type;\toffset:0;\t\
-            size:2;\tsigned:0;\n\n\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n\
+            size:2;\tsigned:0;\n\n\
+            \tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n\
             \tfield:u32 pid;\toffset:16;\tsize:4;\tsigned:0;\n\
             \tfield:u64 args[32];\toffset:20;\tsize:256;\tsigned:0;\n\nprint fmt: \"(%lx)\"\n";
         let expected =
@@ -239,7 +240,8 @@ mod tests {
     #[test]
     fn the_kernels_words_are_of_the_command() {
         let log = "[    1.0] trace_kprobe: error: Too long\n  Command: p:other/a f\n\
-            [    2.0] trace_kprobe: error: Invalid argument name\n  Command: p:ocellus/a_1_0 f\n   ^\n\
+            [    2.0] trace_kprobe: error: Invalid argument name\n  \
+            Command: p:ocellus/a_1_0 f\n   ^\n\
             [    3.0] trace_kprobe: error: Other\n  Command: p:other/b f\n     ^\n";
         assert_eq!(last_error(log, "a_1_0"), Some("Invalid argument name"));
         assert_eq!(last_error(log, "a_2_0"), None);

@@ -12,6 +12,10 @@
 #define __always_inline inline __attribute__((always_inline))
 #define __noinline __attribute__((noinline))
 
+/* Flag of bpf_map_update_elem: fail with -EEXIST where there is an entry already. */
+#define BPF_NOEXIST 1
+#define EEXIST 17
+
 /* Map definitions in BTF form. */
 #define __uint(name, value) int (*name)[value]
 #define __type(name, value) typeof(value) *name
@@ -19,11 +23,14 @@
 enum {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_STACK = 23,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value,
+					 oc_u64 flags) = (void *)2;
 static oc_u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
 static oc_u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
 static long (*const bpf_map_push_elem)(void *map, const void *value, oc_u64 flags) = (void *)87;

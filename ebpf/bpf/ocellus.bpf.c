@@ -65,9 +65,36 @@ static __always_inline void oc_exit(struct task_struct *task)
 }
 
 /*
+ * Processes that ended last, for kernels before 6.16: two threads that exit at the same time may
+ * both find that no thread is left. The older entries give way to newer ones.
+ */
+struct oc_ended {
+	oc_u64 start_ns;
+	oc_u64 pid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct oc_ended);
+	__type(value, oc_u8);
+} ended SEC(".maps");
+
+/* True for the first thread that asks for its process. */
+static __always_inline int oc_ends_first(struct task_struct *task)
+{
+	struct oc_ended key = {
+		.start_ns = oc_get(oc_get(task, group_leader), start_boottime),
+		.pid = oc_get(task, tgid),
+	};
+	oc_u8 value = 1;
+
+	return bpf_map_update_elem(&ended, &key, &value, BPF_NOEXIST) != -EEXIST;
+}
+
+/*
  * True when no thread of the group is left. Since 6.16 the tracepoint says so. Before, the count
- * of live threads does; two threads that exit at the same time may both find it at zero, and user
- * space takes the first record.
+ * of live threads does.
  */
 static __always_inline int oc_is_last_exit(oc_u64 *ctx)
 {
@@ -77,7 +104,7 @@ static __always_inline int oc_is_last_exit(oc_u64 *ctx)
 		return 0;
 	if (oc_has(struct trace_event_raw_sched_process_exit, group_dead))
 		return ctx[1] & 0xff;
-	return oc_get(oc_get(task, signal), live.counter) == 0;
+	return oc_get(oc_get(task, signal), live.counter) == 0 && oc_ends_first(task);
 }
 
 /*

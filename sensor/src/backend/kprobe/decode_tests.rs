@@ -42,8 +42,7 @@ fn what_lies_behind_null_is_not_believed() {
     let made = |tty, nsproxy| {
         Made::default()
             .long(FieldId::Tty, tty)
-            .short(FieldId::TtyMajor, 136)
-            .short(FieldId::TtyMinorStart, 2)
+            .with(FieldId::TtyNumbers, &[136u32, 2].map(u32::to_ne_bytes).concat())
             .short(FieldId::TtyIndex, 5)
             .long(FieldId::Nsproxy, nsproxy)
             .short(FieldId::NsMnt, 40)

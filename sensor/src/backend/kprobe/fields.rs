@@ -82,12 +82,11 @@ fields! {
         ParentPid "ppid" Task Number, "real_parent->tgid";
         Pgid "pgid" Task Number, "signal->pids[PIDTYPE_PGID]->numbers[0].nr";
         Sid "sid" Task Number, "signal->pids[PIDTYPE_SID]->numbers[0].nr";
-        Comm "comm" Task Array(2, 8), "comm";
+        Comm "comm" Task Array(2, 8), "group_leader->comm";
         PidLevel "level" Task Number, "group_leader->thread_pid->level";
         PidNumbers "numbers" Task Array(2 * PID_LEVELS, 8), "group_leader->thread_pid->numbers";
         Tty "tty" Task Number, "signal->tty";
-        TtyMajor "tmajor" Task Number, "signal->tty->driver->major";
-        TtyMinorStart "tminor" Task Number, "signal->tty->driver->minor_start";
+        TtyNumbers "tnumbers" Task Array(2, 4), "signal->tty->driver->major";
         TtyIndex "tindex" Task Number, "signal->tty->index";
         Ids "ids" Task Array(8, 4), "real_cred->uid";
         Caps "caps" Task Array(5, 8), "real_cred->cap_inheritable";
@@ -184,10 +183,23 @@ impl FieldId {
     }
 }
 
-/// Offsets of credentials, which are read in one piece, in the order of the record's fields.
-const IDS: [&str; 8] = ["uid", "gid", "suid", "sgid", "euid", "egid", "fsuid", "fsgid"];
-const CAPS: [&str; 5] =
-    ["cap_inheritable", "cap_permitted", "cap_effective", "cap_bset", "cap_ambient"];
+/// Members that are read in one piece, in the order of the record's fields: where, which, and how
+/// wide each is in bytes.
+const PIECES: [(FieldId, &str, &[&str], usize); 3] = [
+    (
+        FieldId::Ids,
+        "cred",
+        &["uid", "gid", "suid", "sgid", "euid", "egid", "fsuid", "fsgid"],
+        size_of::<u32>(),
+    ),
+    (
+        FieldId::Caps,
+        "cred",
+        &["cap_inheritable", "cap_permitted", "cap_effective", "cap_bset", "cap_ambient"],
+        size_of::<u64>(),
+    ),
+    (FieldId::TtyNumbers, "tty_driver", &["major", "minor_start"], size_of::<u32>()),
+];
 
 /// What a probe calls its arguments, for example `$arg1`.
 #[derive(Clone, Copy, Debug)]
@@ -304,17 +316,15 @@ fn dereference(argument: &str, route: &Route) -> String {
     text
 }
 
-/// Credentials are read as one array each; a kernel that orders them otherwise would be misread.
+/// A kernel that orders what is read in one piece otherwise would be misread.
 fn check_order(members: &Members<'_>, field: &Wanted) -> Result<(), RouteError> {
-    let (names, width): (&[&str], usize) = match field.id {
-        FieldId::Ids => (&IDS, 4),
-        FieldId::Caps => (&CAPS, 8),
-        _ => return Ok(()),
+    let Some((_, structure, names, width)) = PIECES.iter().find(|(id, ..)| *id == field.id) else {
+        return Ok(());
     };
-    let first = members.route("cred", names[0])?.offsets[0];
+    let first = members.route(structure, names[0])?.offsets[0];
     for (index, name) in names.iter().enumerate() {
-        let route = members.route("cred", name)?;
-        if route.offsets[0] != first + index * width || route.size_bytes != width {
+        let route = members.route(structure, name)?;
+        if route.offsets[0] != first + index * width || route.size_bytes != *width {
             let path = field.path.to_owned();
             return Err(RouteError::Member { member: format!("{name} in its usual place"), path });
         }

@@ -11,7 +11,7 @@ use super::tracefs::Format;
 
 /// Bytes of argv that a probe copies. Reading beyond the end of the stack, where there is little
 /// environment, costs a page fault for each word; what is longer comes from /proc.
-pub(super) const ARGS_WINDOW_BYTES: usize = 256;
+pub(super) const ARGS_WINDOW_BYTES: usize = 192;
 /// Bytes of the name that was passed to exec.
 pub(super) const FILENAME_WINDOW_BYTES: usize = 256;
 /// Levels of nested pid namespaces for which the number of a process is known. Containers in

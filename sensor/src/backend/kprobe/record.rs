@@ -29,8 +29,9 @@ pub(super) enum Clock {
     Monotonic = 1,
 }
 
-/// A struct perf_event_attr: each hit of the tracing event with this number, stopped at first.
-pub(super) fn attr(event: u64, clock: Clock) -> [u8; ATTR_BYTES] {
+/// A struct perf_event_attr: each hit of the tracing event with this number, stopped at first. It
+/// wakes the reader after `wakeup_events` samples; with 0, when the ring is half full.
+pub(super) fn attr(event: u64, clock: Clock, wakeup_events: u32) -> [u8; ATTR_BYTES] {
     let mut attr = [0; ATTR_BYTES];
     let mut put = |offset: usize, bytes: &[u8]| {
         attr[offset..offset + bytes.len()].copy_from_slice(bytes);
@@ -42,8 +43,7 @@ pub(super) fn attr(event: u64, clock: Clock) -> [u8; ATTR_BYTES] {
     put(16, &1u64.to_ne_bytes());
     put(24, &SAMPLE_TYPE.to_ne_bytes());
     put(40, &(ATTR_DISABLED | ATTR_USE_CLOCKID).to_ne_bytes());
-    // wakeup_events: every sample, so that a process is still there when /proc is asked about it.
-    put(48, &1u32.to_ne_bytes());
+    put(48, &wakeup_events.to_ne_bytes());
     put(92, &(clock as i32).to_ne_bytes());
     attr
 }

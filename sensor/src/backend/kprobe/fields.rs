@@ -9,14 +9,14 @@ use ocellus_ebpf::btf::{Members, Route, RouteError};
 
 use super::tracefs::Format;
 
-/// Bytes of argv that a probe copies. Reading beyond the end of the stack, where there is little
+/// Bytes of argv that a probe copies, each word by a read of its own. Reading beyond the end of the stack, where there is little
 /// environment, costs a page fault for each word; what is longer comes from /proc.
 pub(super) const ARGS_WINDOW_BYTES: usize = 192;
 /// Bytes of the name that was passed to exec.
-pub(super) const FILENAME_WINDOW_BYTES: usize = 256;
+pub(super) const FILENAME_WINDOW_BYTES: usize = 128;
 /// Levels of nested pid namespaces for which the number of a process is known. Containers in
 /// containers need three.
-pub(super) const PID_LEVELS: usize = 4;
+pub(super) const PID_LEVELS: usize = 3;
 
 /// How a field is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ fields! {
         Tty "tty" Task Number, "signal->tty";
         TtyNumbers "tnumbers" Task Array(2, 4), "signal->tty->driver->major";
         TtyIndex "tindex" Task Number, "signal->tty->index";
-        Ids "ids" Task Array(8, 4), "real_cred->uid";
+        Ids "ids" Task Array(4, 8), "real_cred->uid";
         Caps "caps" Task Array(5, 8), "real_cred->cap_inheritable";
         NsUser "nsuser" Task Number, "real_cred->user_ns->ns.inum";
         Nsproxy "nsproxy" Task Number, "nsproxy";
@@ -143,8 +143,6 @@ fields! {
         ExeUpper "upper" Task Behind("inode"), "mm->exe_file->f_inode->";
         ArgStart "args0" Task Number, "mm->arg_start";
         ArgEnd "args1" Task Number, "mm->arg_end";
-        EnvStart "env0" Task Number, "mm->env_start";
-        EnvEnd "env1" Task Number, "mm->env_end";
         Args "args" Task User(ARGS_WINDOW_BYTES / 8), "mm->arg_start";
     }
     NAME {

@@ -8,6 +8,8 @@
 mod attach;
 mod decode;
 mod fields;
+#[cfg(test)]
+mod made;
 mod maker;
 mod perf;
 mod places;

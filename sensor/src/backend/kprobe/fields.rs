@@ -9,8 +9,9 @@ use ocellus_ebpf::btf::{Members, Route, RouteError};
 
 use super::tracefs::Format;
 
-/// Bytes of argv that a probe copies, each word by a read of its own. Reading beyond the end of the stack, where there is little
-/// environment, costs a page fault for each word; what is longer comes from /proc.
+/// Bytes of argv that a probe copies, each word by a read of its own. Beyond the end of the stack,
+/// which is near where there is little environment, each read costs a page fault. What is longer
+/// comes from /proc.
 pub(super) const ARGS_WINDOW_BYTES: usize = 192;
 /// Bytes of the name that was passed to exec.
 pub(super) const FILENAME_WINDOW_BYTES: usize = 128;

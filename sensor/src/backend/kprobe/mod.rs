@@ -35,6 +35,7 @@ use crate::host::boottime_ns;
 use attach::{Attached, Probe, Variant, attach_all};
 use fields::Fields;
 use maker::{Hit, Maker, Tells};
+use perf::PerfEvent;
 use record::{Clock, Entry};
 use rings::Cpus;
 use tracefs::Definitions;
@@ -82,6 +83,13 @@ pub fn available() -> Result<(), BackendError> {
         return Err(BackendError::LockedDown);
     }
     tracefs::find()?;
+    // Any other error is for the probes to tell: an odd machine may lack this one event only.
+    match PerfEvent::open(&record::dummy_attr(), 0, perf::page_bytes()) {
+        Err(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(BackendError::PerfNotPermitted { source });
+        }
+        _ => {}
+    }
     std::fs::metadata(BTF_PATH).map(drop).map_err(no_btf)
 }
 

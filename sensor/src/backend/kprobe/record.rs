@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use super::perf::ATTR_BYTES;
 
-/// PERF_TYPE_TRACEPOINT.
+/// PERF_TYPE_TRACEPOINT, and PERF_TYPE_SOFTWARE with PERF_COUNT_SW_DUMMY.
 const TYPE_TRACEPOINT: u32 = 2;
+const TYPE_SOFTWARE: u32 = 1;
+const SOFTWARE_DUMMY: u64 = 9;
 /// PERF_SAMPLE_TID, _TIME, _CPU and _RAW: what a sample has, in this order.
 const SAMPLE_TYPE: u64 = 1 << 1 | 1 << 2 | 1 << 7 | 1 << 10;
 /// Bits of the attributes: `disabled`, `use_clockid`.
@@ -45,6 +47,13 @@ pub(super) fn attr(event: u64, clock: Clock, wakeup_events: u32) -> [u8; ATTR_BY
     put(40, &(ATTR_DISABLED | ATTR_USE_CLOCKID).to_ne_bytes());
     put(48, &wakeup_events.to_ne_bytes());
     put(92, &(clock as i32).to_ne_bytes());
+    attr
+}
+
+/// A struct perf_event_attr of an event that never happens, to see whether perf may be used.
+pub(super) fn dummy_attr() -> [u8; ATTR_BYTES] {
+    let mut attr = attr(SOFTWARE_DUMMY, Clock::Monotonic, 0);
+    attr[..4].copy_from_slice(&TYPE_SOFTWARE.to_ne_bytes());
     attr
 }
 

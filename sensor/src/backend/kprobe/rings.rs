@@ -57,9 +57,9 @@ impl Tells {
 }
 
 impl Tells {
-    /// After how many samples the reader is woken. At once by an exec: its process may end soon, and
-    /// /proc has much to tell of it. The others are met by the backend's timer: waking costs more
-    /// than writing them.
+    /// After how many samples the reader is woken. At once by an exec: its process may end soon,
+    /// and /proc has much to tell of it. The others are met by the backend's timer: waking costs
+    /// more than writing them.
     fn wakeup_events(self) -> u32 {
         match self {
             Tells::Exec => 1,

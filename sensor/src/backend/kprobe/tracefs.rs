@@ -18,8 +18,8 @@ const GROUP: &str = "ocellus";
 /// The kernel takes no longer definition: a page, less the end of the line.
 pub(super) const DEFINITION_BYTES_MAX: usize = 4093;
 
-/// Kernels before this add faults of the probes' handlers to the hits that they missed (seen on 5.10:
-/// for each exec two for each word of the arguments' window beyond the end of the stack).
+/// Kernels before this add faults of the probes' handlers to the hits that they missed. Seen on
+/// 5.10: two for each word of the arguments' window beyond the end of the stack.
 const MISSES_ALONE_SINCE: (u32, u32) = (5, 14);
 
 /// Tells the backends of this process apart.

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use host::{BTF_PATH, Lockdown, MemoryLimit, Privileges};
+pub(crate) use host::{kernel_release, release_below};
 
 use crate::backend::ebpf::Ebpf;
 use crate::backend::{CaptureSettings, ProbeOutcome, ProbeStatus};

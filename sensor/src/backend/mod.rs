@@ -173,6 +173,14 @@ pub enum BackendError {
         #[source]
         source: std::io::Error,
     },
+    #[error(
+        "perf events of all processes are not permitted: run as root, or give CAP_PERFMON; where \
+         kernel.perf_event_paranoid is above 2, some distributions ask for CAP_SYS_ADMIN"
+    )]
+    PerfNotPermitted {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("cannot read the rings of the kprobes")]
     Rings {
         #[source]

@@ -163,12 +163,12 @@ impl fmt::Display for MemoryLimit {
 }
 
 /// As uname(1) prints it; empty when it cannot be had.
-pub(super) fn kernel_release() -> String {
+pub(crate) fn kernel_release() -> String {
     uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// True when the release starts with a version below this one.
-fn release_below(release: &str, version: (u32, u32)) -> bool {
+pub(crate) fn release_below(release: &str, version: (u32, u32)) -> bool {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(major), Some(minor)) => (major, minor) < version,

@@ -109,6 +109,12 @@ impl Source {
     }
 }
 
+/// Both reasons, or the one that both have.
+fn neither(why: BackendError, kprobe: &BackendError) -> BackendError {
+    let (ebpf, kprobe) = (ErrorChain(&why).to_string(), ErrorChain(kprobe).to_string());
+    if ebpf == kprobe { why } else { BackendError::Neither { ebpf, kprobe } }
+}
+
 impl Probes {
     fn open(backend: Backend, settings: &CaptureSettings) -> Result<Probes, BackendError> {
         let ebpf = || Ebpf::open(settings).map(|ebpf| Probes::Ebpf(Box::new(ebpf)));
@@ -117,10 +123,10 @@ impl Probes {
             Backend::Ebpf => ebpf(),
             Backend::Kprobe => kprobe(),
             Backend::Auto => ebpf().or_else(|why| {
-                let probes = kprobe().map_err(|error| BackendError::Neither {
-                    ebpf: ErrorChain(&why).to_string(),
-                    kprobe: ErrorChain(&error).to_string(),
-                })?;
+                let probes = match kprobe() {
+                    Ok(probes) => probes,
+                    Err(error) => return Err(neither(why, &error)),
+                };
                 let why = ErrorChain(&why).to_string();
                 tracing::warn!("eBPF cannot run here, kprobes do instead: {KPROBE_LACKS}. {why}");
                 Ok(probes)

@@ -198,7 +198,7 @@ fn long_arguments_afterwards(bench: &mut Bench) {
     let exec = run.only(Kind::Exec);
     let whole = joined(&line);
     let (kept, full) = exec.lengths(SpanId::Args);
-    assert_eq!((kept, full), (256, whole.len()));
+    assert_eq!((kept, full), (192, whole.len()));
     assert_eq!(exec.bytes(SpanId::Args), &whole[..kept]);
     assert_eq!(exec.record.argc as usize, line.len());
     assert!(!exec.is_inferred(SpanId::Args) && !exec.flag(F_ARGS_FAULT));
@@ -261,8 +261,8 @@ fn relative_and_long_names(bench: &mut Bench) {
     assert_eq!(run.last_exec().text(SpanId::Filename), "./copy");
     let long = format!("{}/{}copy", dir.display(), "./".repeat(150));
     let run = bench.run(Command::new(&long).args(["role", "end"]));
-    assert_eq!(run.last_exec().lengths(SpanId::Filename), (256, 257));
-    assert_eq!(run.last_exec().bytes(SpanId::Filename), &long.as_bytes()[..256]);
+    assert_eq!(run.last_exec().lengths(SpanId::Filename), (128, 129));
+    assert_eq!(run.last_exec().bytes(SpanId::Filename), &long.as_bytes()[..128]);
 }
 
 fn assert_identity(file: &File, stat: &Metadata) {

@@ -216,8 +216,7 @@ fn attach_way(
     let open = || {
         let layout = Layout::new(&definitions.format(plan.name)?);
         let number = definitions.number(plan.name)?;
-        let share = plan.tells.ring_share(ring_bytes);
-        let rings = Rings::open(number, cpus, share, way.filter)?;
+        let rings = Rings::open(number, cpus, ring_bytes, plan.tells, way.filter)?;
         Ok(Probe { name: plan.name, tells: plan.tells, layout, rings })
     };
     let opened = open();

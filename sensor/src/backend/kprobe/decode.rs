@@ -82,8 +82,9 @@ pub(super) fn task(fields: &Fields<'_>) -> Task {
     task.comm[..len].copy_from_slice(&comm[..len]);
     credentials(fields, &mut task);
     if fields.number(Id::Tty) != 0 {
-        task.tty_major = fields.short(Id::TtyMajor);
-        task.tty_minor = fields.short(Id::TtyMinorStart).wrapping_add(fields.short(Id::TtyIndex));
+        let mut numbers = fields.array(Id::TtyNumbers, 4).map(|number| number as u32);
+        task.tty_major = numbers.next().unwrap_or(0);
+        task.tty_minor = numbers.next().unwrap_or(0).wrapping_add(fields.short(Id::TtyIndex));
     }
     if fields.number(Id::Nsproxy) != 0 {
         task.ns_uts = fields.short(Id::NsUts);

@@ -9,14 +9,15 @@ use ocellus_ebpf::btf::{Members, Route, RouteError};
 
 use super::tracefs::Format;
 
-/// Bytes of argv that a probe copies. Reading beyond the end of the stack, where there is little
-/// environment, costs a page fault for each word; what is longer comes from /proc.
-pub(super) const ARGS_WINDOW_BYTES: usize = 256;
+/// Bytes of argv that a probe copies, each word by a read of its own. Beyond the end of the stack,
+/// which is near where there is little environment, each read costs a page fault. What is longer
+/// comes from /proc.
+pub(super) const ARGS_WINDOW_BYTES: usize = 192;
 /// Bytes of the name that was passed to exec.
-pub(super) const FILENAME_WINDOW_BYTES: usize = 256;
+pub(super) const FILENAME_WINDOW_BYTES: usize = 128;
 /// Levels of nested pid namespaces for which the number of a process is known. Containers in
 /// containers need three.
-pub(super) const PID_LEVELS: usize = 4;
+pub(super) const PID_LEVELS: usize = 3;
 
 /// How a field is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,14 +83,13 @@ fields! {
         ParentPid "ppid" Task Number, "real_parent->tgid";
         Pgid "pgid" Task Number, "signal->pids[PIDTYPE_PGID]->numbers[0].nr";
         Sid "sid" Task Number, "signal->pids[PIDTYPE_SID]->numbers[0].nr";
-        Comm "comm" Task Array(2, 8), "comm";
+        Comm "comm" Task Array(2, 8), "group_leader->comm";
         PidLevel "level" Task Number, "group_leader->thread_pid->level";
         PidNumbers "numbers" Task Array(2 * PID_LEVELS, 8), "group_leader->thread_pid->numbers";
         Tty "tty" Task Number, "signal->tty";
-        TtyMajor "tmajor" Task Number, "signal->tty->driver->major";
-        TtyMinorStart "tminor" Task Number, "signal->tty->driver->minor_start";
+        TtyNumbers "tnumbers" Task Array(2, 4), "signal->tty->driver->major";
         TtyIndex "tindex" Task Number, "signal->tty->index";
-        Ids "ids" Task Array(8, 4), "real_cred->uid";
+        Ids "ids" Task Array(4, 8), "real_cred->uid";
         Caps "caps" Task Array(5, 8), "real_cred->cap_inheritable";
         NsUser "nsuser" Task Number, "real_cred->user_ns->ns.inum";
         Nsproxy "nsproxy" Task Number, "nsproxy";
@@ -144,8 +144,6 @@ fields! {
         ExeUpper "upper" Task Behind("inode"), "mm->exe_file->f_inode->";
         ArgStart "args0" Task Number, "mm->arg_start";
         ArgEnd "args1" Task Number, "mm->arg_end";
-        EnvStart "env0" Task Number, "mm->env_start";
-        EnvEnd "env1" Task Number, "mm->env_end";
         Args "args" Task User(ARGS_WINDOW_BYTES / 8), "mm->arg_start";
     }
     NAME {
@@ -184,10 +182,23 @@ impl FieldId {
     }
 }
 
-/// Offsets of credentials, which are read in one piece, in the order of the record's fields.
-const IDS: [&str; 8] = ["uid", "gid", "suid", "sgid", "euid", "egid", "fsuid", "fsgid"];
-const CAPS: [&str; 5] =
-    ["cap_inheritable", "cap_permitted", "cap_effective", "cap_bset", "cap_ambient"];
+/// Members that are read in one piece, in the order of the record's fields: where, which, and how
+/// wide each is in bytes.
+const PIECES: [(FieldId, &str, &[&str], usize); 3] = [
+    (
+        FieldId::Ids,
+        "cred",
+        &["uid", "gid", "suid", "sgid", "euid", "egid", "fsuid", "fsgid"],
+        size_of::<u32>(),
+    ),
+    (
+        FieldId::Caps,
+        "cred",
+        &["cap_inheritable", "cap_permitted", "cap_effective", "cap_bset", "cap_ambient"],
+        size_of::<u64>(),
+    ),
+    (FieldId::TtyNumbers, "tty_driver", &["major", "minor_start"], size_of::<u32>()),
+];
 
 /// What a probe calls its arguments, for example `$arg1`.
 #[derive(Clone, Copy, Debug)]
@@ -304,17 +315,15 @@ fn dereference(argument: &str, route: &Route) -> String {
     text
 }
 
-/// Credentials are read as one array each; a kernel that orders them otherwise would be misread.
+/// A kernel that orders what is read in one piece otherwise would be misread.
 fn check_order(members: &Members<'_>, field: &Wanted) -> Result<(), RouteError> {
-    let (names, width): (&[&str], usize) = match field.id {
-        FieldId::Ids => (&IDS, 4),
-        FieldId::Caps => (&CAPS, 8),
-        _ => return Ok(()),
+    let Some((_, structure, names, width)) = PIECES.iter().find(|(id, ..)| *id == field.id) else {
+        return Ok(());
     };
-    let first = members.route("cred", names[0])?.offsets[0];
+    let first = members.route(structure, names[0])?.offsets[0];
     for (index, name) in names.iter().enumerate() {
-        let route = members.route("cred", name)?;
-        if route.offsets[0] != first + index * width || route.size_bytes != width {
+        let route = members.route(structure, name)?;
+        if route.offsets[0] != first + index * width || route.size_bytes != *width {
             let path = field.path.to_owned();
             return Err(RouteError::Member { member: format!("{name} in its usual place"), path });
         }

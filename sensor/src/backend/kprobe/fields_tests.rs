@@ -84,9 +84,11 @@ fn definitions_are_as_the_structures_say() {
             fetch(members, &EVERYTHING, field).expect("it is found").expect("it has a base")
         };
         let (mm, start) = (offset("task_struct", "mm"), offset("mm_struct", "arg_start"));
-        assert_eq!(text(FieldId::Args), format!("+0(+{start}(+{mm}($arg1))):u64[32]"));
+        let words = ARGS_WINDOW_BYTES / 8;
+        assert_eq!(text(FieldId::Args), format!("+0(+{start}(+{mm}($arg1))):u64[{words}]"));
         let filename = offset("linux_binprm", "filename");
-        assert_eq!(text(FieldId::Filename), format!("+0(+{filename}($arg3)):u64[32]"));
+        let words = FILENAME_WINDOW_BYTES / 8;
+        assert_eq!(text(FieldId::Filename), format!("+0(+{filename}($arg3)):u64[{words}]"));
         let pid = offset("task_struct", "tgid");
         assert_eq!(text(FieldId::Pid), format!("+{pid}($arg1):u32"));
         let (exe, inode) = (offset("mm_struct", "exe_file"), offset("file", "f_inode"));

@@ -127,7 +127,7 @@ impl Maker {
             record.file = places::with_memfd_deleted(image.file);
             let first_arg = args.bytes.split(|byte| *byte == 0).next().unwrap_or_default();
             let names = [filename, first_arg];
-            exe = self.places.image(image, task.pid, &names, &cwd).unwrap_or_default();
+            exe = self.places.image(image, task.pid, &names, &cwd, hit.time_ns).unwrap_or_default();
             if args.bytes.len() < args.full_bytes as usize || self.env_max > 0 {
                 running = places::running(task.pid, &image.file);
             }
@@ -153,9 +153,10 @@ impl Maker {
     /// Working directory and cgroup, which fork and exec have.
     fn surroundings(&mut self, fields: &Fields<'_>, record: &mut Record) -> (Place, Vec<u8>) {
         let (pid, ppid) = (record.task.pid, record.task.ppid);
+        let now_ns = record.head.time_ns;
         record.head.flags |= abi::f_inferred(SpanId::Cwd) | abi::f_inferred(SpanId::Cgroup);
         let cwd = decode::directory(fields, &record.task)
-            .and_then(|id| self.places.directory(&id, pid, ppid))
+            .and_then(|id| self.places.directory(&id, pid, ppid, now_ns))
             .unwrap_or_default();
         let cgroup = self.places.cgroup(decode::cgroup(fields), pid, ppid);
         (cwd, cgroup.map(|path| path.to_vec()).unwrap_or_default())
@@ -235,3 +236,7 @@ fn name(fields: &Fields<'_>, tid: FieldId) -> Name {
 fn count(list: &[u8]) -> u32 {
     list.iter().filter(|byte| **byte == 0).count() as u32
 }
+
+#[cfg(test)]
+#[path = "maker_tests.rs"]
+mod tests;

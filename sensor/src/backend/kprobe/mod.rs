@@ -8,6 +8,8 @@
 mod attach;
 mod decode;
 mod fields;
+#[cfg(test)]
+mod made;
 mod maker;
 mod perf;
 mod places;
@@ -18,8 +20,11 @@ mod tracefs;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{self, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::{ClockId, clock_gettime};
 use ocellus_ebpf::abi::{Kind, LostCause, TaskStart};
 use ocellus_ebpf::btf::{Btf, Members};
@@ -30,9 +35,14 @@ use crate::host::boottime_ns;
 use attach::{Attached, Probe, Variant, attach_all};
 use fields::Fields;
 use maker::{Hit, Maker, Tells};
+use perf::PerfEvent;
 use record::{Clock, Entry};
 use rings::Cpus;
 use tracefs::Definitions;
+
+/// How long a fork or an exit lies in its ring at most, unless something else wakes the reader. A
+/// fraction of the time for which raw events are held anyway; an idle sensor wakes as often.
+const LOOK_INTERVAL: Duration = Duration::from_millis(40);
 
 /// The probes, attached, and the rings that they write to.
 #[derive(Debug)]
@@ -41,6 +51,7 @@ pub struct Kprobe {
     probes: Vec<Probe>,
     definitions: Definitions,
     epoll: Epoll,
+    timer: TimerFd,
     cpus: Cpus,
     statuses: Vec<ProbeStatus>,
     maker: Maker,
@@ -72,6 +83,13 @@ pub fn available() -> Result<(), BackendError> {
         return Err(BackendError::LockedDown);
     }
     tracefs::find()?;
+    // Any other error is for the probes to tell: an odd machine may lack this one event only.
+    match PerfEvent::open(&record::dummy_attr(), 0, perf::page_bytes()) {
+        Err(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(BackendError::PerfNotPermitted { source });
+        }
+        _ => {}
+    }
     std::fs::metadata(BTF_PATH).map(drop).map_err(no_btf)
 }
 
@@ -107,14 +125,15 @@ impl Kprobe {
         let members = Members::new(parsed);
         let Attached { probes, statuses } =
             attach_all(&mut definitions, &members, &cpus, ring_bytes, variant);
-        let failed = |error: nix::Error| BackendError::Rings { source: error.into() };
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
+        let (epoll, timer) =
+            wakers().map_err(|errno| BackendError::Rings { source: errno.into() })?;
         // Made before the probes start: what it looks at takes a while.
         let maker = Maker::new(settings);
         let this = Kprobe {
             probes,
             definitions,
             epoll,
+            timer,
             cpus,
             statuses,
             maker,
@@ -140,7 +159,8 @@ impl Kprobe {
     /// the rings at one moment come in the order of their time.
     ///
     /// Fewer than `max_records` means that the rings were empty. The descriptor becomes readable
-    /// anew with each sample, but says nothing of those that were there when it was last asked.
+    /// anew with each exec, and some 25 times a second; it says nothing of samples that were there
+    /// when it was last asked.
     pub fn drain(&mut self, max_records: usize, mut each: impl FnMut(&[u8])) -> usize {
         let mut handed = 0;
         while handed < max_records {
@@ -168,6 +188,8 @@ impl Kprobe {
 
     /// Empties the rings, and puts what was in them in the order of time. How much there was.
     fn take(&mut self) -> usize {
+        // So that the descriptor is not readable any more. It cannot fail but for being too early.
+        let _ = self.timer.wait();
         let Taken { bytes, hits } = &mut self.taken;
         bytes.clear();
         hits.clear();
@@ -244,7 +266,7 @@ impl Kprobe {
     }
 }
 
-/// Readable when there are new samples.
+/// Readable when there may be new samples.
 impl AsFd for Kprobe {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.0.as_fd()
@@ -281,6 +303,18 @@ fn in_taking_order(probes: &mut [Probe]) -> impl Iterator<Item = (usize, &mut Pr
         Tells::Fork => 3,
     });
     probes.into_iter()
+}
+
+/// What wakes the reader: the rings, and a timer.
+fn wakers() -> nix::Result<(Epoll, TimerFd)> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+    let timer = TimerFd::new(timerfd::ClockId::CLOCK_MONOTONIC, flags)?;
+    let interval = Expiration::Interval(TimeSpec::from_duration(LOOK_INTERVAL));
+    timer.set(interval, TimerSetTimeFlags::empty())?;
+    // Rings are known by their CPU.
+    epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, u64::MAX))?;
+    Ok((epoll, timer))
 }
 
 fn monotonic_offset_ns() -> u64 {

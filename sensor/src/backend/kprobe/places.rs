@@ -26,6 +26,11 @@ use crate::snapshot::{image, text};
 /// each; an entry takes some hundred bytes.
 const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(2_048).expect("it is not zero");
 
+/// How long a path that led to the right file is believed without looking again, in ns. The file
+/// itself is told from any other by what the kernel says of it; only a directory above it that was
+/// renamed a moment ago would give it away.
+const BELIEVED_NS: u64 = 1_000_000_000;
+
 /// A path, and whether it lacks its beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -43,6 +48,13 @@ struct ImageKey {
     ctime_ns: u64,
 }
 
+/// A path that is remembered, and when it was last known to be right, boottime.
+#[derive(Clone, Debug)]
+struct Known {
+    place: Place,
+    right_ns: u64,
+}
+
 /// Finds paths.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -51,8 +63,8 @@ pub(super) struct Places {
     memfd_device: Option<u64>,
     /// Where the hierarchies with these cgroups are mounted.
     cgroup_mounts: Vec<PathBuf>,
-    images: LruCache<ImageKey, Place>,
-    directories: LruCache<DirectoryId, Place>,
+    images: LruCache<ImageKey, Known>,
+    directories: LruCache<DirectoryId, Known>,
     cgroups: LruCache<CgroupIds, Arc<[u8]>>,
     buffer: Vec<u8>,
 }
@@ -71,25 +83,34 @@ impl Places {
         }
     }
 
-    /// The path of a directory that process `pid` has as its working directory.
-    pub(super) fn directory(&mut self, id: &DirectoryId, pid: u32, ppid: u32) -> Option<Place> {
-        let known = self.directories.get(id).cloned();
-        if let Some(place) = &known {
-            let is_there = |metadata: Metadata| is_directory(id, &metadata);
-            if id.view == self.own && fs::metadata(path(&place.path)).is_ok_and(is_there) {
-                return known;
-            }
+    /// The path of a directory that process `pid` had as its working directory at `now_ns`.
+    pub(super) fn directory(
+        &mut self,
+        id: &DirectoryId,
+        pid: u32,
+        ppid: u32,
+        now_ns: u64,
+    ) -> Option<Place> {
+        let known = self.directories.get_mut(id);
+        let is_ours = id.view == self.own;
+        let is_there = |place: &Place| {
+            is_ours
+                && fs::metadata(path(&place.path)).is_ok_and(|metadata| is_directory(id, &metadata))
+        };
+        if let Some(place) = known.and_then(|known| known.still_right(now_ns, is_there)) {
+            return Some(place);
         }
         // A directory that was moved has another name now than it had, and the witness knows it.
         let seen = [pid, ppid].into_iter().find_map(|witness| directory_of(witness, id));
         if let Some(place) = &seen {
-            self.directories.put(*id, place.clone());
+            self.directories.put(*id, Known { place: place.clone(), right_ns: now_ns });
+            return seen;
         }
         // Of what another view has under this name nobody is left to ask.
-        seen.or(known.filter(|_| id.view != self.own))
+        self.directories.get(id).filter(|_| !is_ours).map(|known| known.place.clone())
     }
 
-    /// The path of the executable that process `pid` runs, or ran. `names` are those by which it
+    /// The path of the executable that process `pid` ran at `now_ns`. `names` are those by which it
     /// may have been called, in the directory `cwd` where they are relative.
     pub(super) fn image(
         &mut self,
@@ -97,6 +118,7 @@ impl Places {
         pid: u32,
         names: &[&[u8]],
         cwd: &Place,
+        now_ns: u64,
     ) -> Option<Place> {
         let key = ImageKey {
             view: id.view,
@@ -105,21 +127,21 @@ impl Places {
             inode: id.file.inode,
             ctime_ns: id.file.ctime_ns,
         };
-        let known = self.images.get(&key).cloned();
-        if let Some(place) = &known
-            && id.view == self.own
-            && is_at(id, path(&place.path))
-        {
-            return known;
+        let is_ours = id.view == self.own;
+        let is_there = |place: &Place| is_ours && is_at(id, path(&place.path));
+        let known = self.images.get_mut(&key);
+        if let Some(place) = known.and_then(|known| known.still_right(now_ns, is_there)) {
+            return Some(place);
         }
         let seen = self.image_of(pid, id).or_else(|| {
-            let is_ours = id.view == self.own;
-            names.iter().filter(|_| is_ours).find_map(|name| image_called(name, &cwd.path, id))
+            let names = names.iter().filter(|_| is_ours);
+            names.into_iter().find_map(|name| image_called(name, &cwd.path, id))
         });
         if let Some(place) = &seen {
-            self.images.put(key, place.clone());
+            self.images.put(key, Known { place: place.clone(), right_ns: now_ns });
+            return seen;
         }
-        seen.or(known.filter(|_| id.view != self.own))
+        self.images.get(&key).filter(|_| !is_ours).map(|known| known.place.clone())
     }
 
     /// The cgroup of process `pid`.
@@ -154,6 +176,19 @@ impl Places {
         }
         let (link, _) = image::executable(&dir, &root, self.memfd_device);
         place(link)
+    }
+}
+
+impl Known {
+    /// The place, if it was right a moment ago, or is by a look at it.
+    fn still_right(&mut self, now_ns: u64, is_there: impl Fn(&Place) -> bool) -> Option<Place> {
+        if now_ns.abs_diff(self.right_ns) >= BELIEVED_NS {
+            if !is_there(&self.place) {
+                return None;
+            }
+            self.right_ns = now_ns;
+        }
+        Some(self.place.clone())
     }
 }
 

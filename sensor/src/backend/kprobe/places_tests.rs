@@ -36,6 +36,10 @@ impl Drop for Waiting {
     }
 }
 
+/// Two moments, of which the later one is too late to believe what was right at the earlier.
+const EARLY_NS: u64 = 1_000;
+const LATE_NS: u64 = EARLY_NS + BELIEVED_NS;
+
 /// No process has this number: it is above what the kernel gives.
 const NOBODY: u32 = 1 << 30;
 
@@ -90,16 +94,16 @@ fn a_directory_is_told_by_who_is_in_it() {
     fs::create_dir(&inner).expect("the directory is ours");
     let id = directory_id(&inner);
     let mut places = Places::new();
-    assert_eq!(places.directory(&id, NOBODY, std::process::id()), None);
+    assert_eq!(places.directory(&id, NOBODY, std::process::id(), EARLY_NS), None);
     let child = Waiting::start(Command::new("/bin/cat").current_dir(&inner));
-    assert_eq!(text(places.directory(&id, child.pid(), NOBODY)), shown(&inner));
+    assert_eq!(text(places.directory(&id, child.pid(), NOBODY, EARLY_NS)), shown(&inner));
     drop(child);
-    assert_eq!(text(places.directory(&id, NOBODY, NOBODY)), shown(&inner));
+    assert_eq!(text(places.directory(&id, NOBODY, NOBODY, EARLY_NS)), shown(&inner));
     // Where another one is now, or none, it is not any more.
     fs::rename(&inner, dir.join("moved")).expect("it is ours");
-    assert_eq!(places.directory(&id, NOBODY, NOBODY), None);
+    assert_eq!(places.directory(&id, NOBODY, NOBODY, LATE_NS), None);
     fs::create_dir(&inner).expect("the directory is ours");
-    assert_eq!(places.directory(&id, NOBODY, NOBODY), None);
+    assert_eq!(places.directory(&id, NOBODY, NOBODY, LATE_NS), None);
 }
 
 #[test]
@@ -107,7 +111,7 @@ fn a_parent_may_tell_the_directory_too() {
     let (_guard, dir) = temp_dir();
     let parent = Waiting::start(Command::new("/bin/cat").current_dir(&dir));
     let id = directory_id(&dir);
-    assert_eq!(text(Places::new().directory(&id, NOBODY, parent.pid())), shown(&dir));
+    assert_eq!(text(Places::new().directory(&id, NOBODY, parent.pid(), EARLY_NS)), shown(&dir));
 }
 
 #[test]
@@ -120,10 +124,12 @@ fn what_others_see_is_not_ours_to_tell() {
         View { root_inode: ours.view.root_inode + 1, ..ours.view },
     ] {
         let id = DirectoryId { view, ..ours };
-        assert_eq!(Places::new().directory(&id, child.pid(), NOBODY), None);
+        assert_eq!(Places::new().directory(&id, child.pid(), NOBODY, EARLY_NS), None);
         let image = ImageId { view, ..image_id(Path::new("/bin/cat")) };
         let names: [&[u8]; 1] = [b"/bin/cat"];
-        assert_eq!(Places::new().image(&image, child.pid(), &names, &Place::default()), None);
+        let nowhere = Place::default();
+        let told = Places::new().image(&image, child.pid(), &names, &nowhere, EARLY_NS);
+        assert_eq!(told, None);
     }
 }
 
@@ -136,17 +142,19 @@ fn an_executable_is_told_by_who_runs_it() {
     let mut places = Places::new();
     let nowhere = Place::default();
     let child = Waiting::start(&mut Command::new(&program));
-    assert_eq!(text(places.image(&id, child.pid(), &[], &nowhere)), shown(&program));
+    assert_eq!(text(places.image(&id, child.pid(), &[], &nowhere, EARLY_NS)), shown(&program));
     assert!(running(child.pid(), &id.file).is_some());
     assert!(running(std::process::id(), &id.file).is_none());
     drop(child);
     assert!(running(NOBODY, &id.file).is_none());
-    assert_eq!(text(places.image(&id, NOBODY, &[], &nowhere)), shown(&program));
+    assert_eq!(text(places.image(&id, NOBODY, &[], &nowhere, LATE_NS)), shown(&program));
     // Nobody has told the second name of the same file.
     let other = ImageId { name: [4, 5, 6], ..id };
-    assert_eq!(places.image(&other, NOBODY, &[], &nowhere), None);
+    assert_eq!(places.image(&other, NOBODY, &[], &nowhere, LATE_NS), None);
     fs::remove_file(&program).expect("it is ours");
-    assert_eq!(places.image(&id, NOBODY, &[], &nowhere), None);
+    // It was there a moment ago, and is not any more.
+    assert!(places.image(&id, NOBODY, &[], &nowhere, LATE_NS).is_some());
+    assert_eq!(places.image(&id, NOBODY, &[], &nowhere, LATE_NS + BELIEVED_NS), None);
 }
 
 #[test]
@@ -158,7 +166,8 @@ fn an_executable_is_told_by_its_name_if_that_leads_to_it() {
     let id = image_id(&program);
     let cwd = Place { path: dir.as_os_str().as_bytes().into(), is_lost: false };
     let absolute = dir.join("link");
-    let called = |name: &[u8], cwd: &Place| Places::new().image(&id, NOBODY, &[name], cwd);
+    let called =
+        |name: &[u8], cwd: &Place| Places::new().image(&id, NOBODY, &[name], cwd, EARLY_NS);
     let nowhere = Place::default();
     assert_eq!(text(called(absolute.as_os_str().as_bytes(), &nowhere)), shown(&program));
     assert_eq!(text(called(b"./link", &cwd)), shown(&program));

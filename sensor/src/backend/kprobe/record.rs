@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use super::perf::ATTR_BYTES;
 
-/// PERF_TYPE_TRACEPOINT.
+/// PERF_TYPE_TRACEPOINT, and PERF_TYPE_SOFTWARE with PERF_COUNT_SW_DUMMY.
 const TYPE_TRACEPOINT: u32 = 2;
+const TYPE_SOFTWARE: u32 = 1;
+const SOFTWARE_DUMMY: u64 = 9;
 /// PERF_SAMPLE_TID, _TIME, _CPU and _RAW: what a sample has, in this order.
 const SAMPLE_TYPE: u64 = 1 << 1 | 1 << 2 | 1 << 7 | 1 << 10;
 /// Bits of the attributes: `disabled`, `use_clockid`.
@@ -29,8 +31,9 @@ pub(super) enum Clock {
     Monotonic = 1,
 }
 
-/// A struct perf_event_attr: each hit of the tracing event with this number, stopped at first.
-pub(super) fn attr(event: u64, clock: Clock) -> [u8; ATTR_BYTES] {
+/// A struct perf_event_attr: each hit of the tracing event with this number, stopped at first. It
+/// wakes the reader after `wakeup_events` samples; with 0, when the ring is half full.
+pub(super) fn attr(event: u64, clock: Clock, wakeup_events: u32) -> [u8; ATTR_BYTES] {
     let mut attr = [0; ATTR_BYTES];
     let mut put = |offset: usize, bytes: &[u8]| {
         attr[offset..offset + bytes.len()].copy_from_slice(bytes);
@@ -42,9 +45,15 @@ pub(super) fn attr(event: u64, clock: Clock) -> [u8; ATTR_BYTES] {
     put(16, &1u64.to_ne_bytes());
     put(24, &SAMPLE_TYPE.to_ne_bytes());
     put(40, &(ATTR_DISABLED | ATTR_USE_CLOCKID).to_ne_bytes());
-    // wakeup_events: every sample, so that a process is still there when /proc is asked about it.
-    put(48, &1u32.to_ne_bytes());
+    put(48, &wakeup_events.to_ne_bytes());
     put(92, &(clock as i32).to_ne_bytes());
+    attr
+}
+
+/// A struct perf_event_attr of an event that never happens, to see whether perf may be used.
+pub(super) fn dummy_attr() -> [u8; ATTR_BYTES] {
+    let mut attr = attr(SOFTWARE_DUMMY, Clock::Monotonic, 0);
+    attr[..4].copy_from_slice(&TYPE_SOFTWARE.to_ne_bytes());
     attr
 }
 

@@ -44,7 +44,7 @@ impl Cpus {
 impl Tells {
     /// Bytes of a ring of this probe, when all rings of one CPU may have so many: an exec's records
     /// are thrice as long as the others.
-    pub(super) fn ring_share(self, ring_bytes: usize) -> usize {
+    fn ring_share(self, ring_bytes: usize) -> usize {
         let (share, least) = match self {
             Tells::Exec => (ring_bytes / 2, EXEC_RING_BYTES_MIN),
             Tells::Fork | Tells::Exit => (ring_bytes / 4, RING_BYTES_MIN),
@@ -56,6 +56,18 @@ impl Tells {
     }
 }
 
+impl Tells {
+    /// After how many samples the reader is woken. At once by an exec: its process may end soon,
+    /// and /proc has much to tell of it. The others are met by the backend's timer: waking costs
+    /// more than writing them.
+    fn wakeup_events(self) -> u32 {
+        match self {
+            Tells::Exec => 1,
+            Tells::Fork | Tells::Exit | Tells::ExecName => 0,
+        }
+    }
+}
+
 /// The rings of one probe.
 #[derive(Debug)]
 pub(super) struct Rings {
@@ -63,20 +75,28 @@ pub(super) struct Rings {
     data_bytes: usize,
     filter: Option<CString>,
     clock: Clock,
+    wakeup_events: u32,
     events: Vec<(u32, PerfEvent)>,
 }
 
 impl Rings {
-    /// Opens the tracing event with this number on each CPU, stopped.
+    /// Opens the tracing event with this number on each CPU, stopped. All rings of one CPU may have
+    /// `ring_bytes`.
     pub(super) fn open(
         number: u64,
         cpus: &Cpus,
-        data_bytes: usize,
+        ring_bytes: usize,
+        tells: Tells,
         filter: Option<&str>,
     ) -> Result<Rings, String> {
-        let filter = filter.and_then(|filter| CString::new(filter).ok());
-        let events = Vec::new();
-        let mut rings = Rings { number, data_bytes, filter, clock: Clock::Boot, events };
+        let mut rings = Rings {
+            number,
+            data_bytes: tells.ring_share(ring_bytes),
+            filter: filter.and_then(|filter| CString::new(filter).ok()),
+            clock: Clock::Boot,
+            wakeup_events: tells.wakeup_events(),
+            events: Vec::new(),
+        };
         rings.follow(cpus).map_err(|error| format!("perf_event_open: {error}"))?;
         Ok(rings)
     }
@@ -101,13 +121,16 @@ impl Rings {
     }
 
     fn open_on(&mut self, cpu: u32) -> io::Result<PerfEvent> {
-        let opened = PerfEvent::open(&attr(self.number, self.clock), cpu, self.data_bytes);
-        let event = match opened {
+        let open = |clock| {
+            PerfEvent::open(&attr(self.number, clock, self.wakeup_events), cpu, self.data_bytes)
+        };
+        let event = match open(self.clock) {
             Err(error)
                 if error.kind() == io::ErrorKind::InvalidInput && self.clock == Clock::Boot =>
             {
+                let event = open(Clock::Monotonic)?;
                 self.clock = Clock::Monotonic;
-                PerfEvent::open(&attr(self.number, self.clock), cpu, self.data_bytes)?
+                event
             }
             opened => opened?,
         };

@@ -14,6 +14,7 @@ pub mod aggregate;
 pub mod backend;
 pub mod bytesize;
 pub mod capability;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod container;

@@ -177,7 +177,7 @@ fn core_stages(records: &Workload) {
         timed(|| {
             for raw in &execs {
                 let process = table.get(ProcessId::of(raw)).expect("it was applied");
-                black_box(enricher.process_event(&table, process, std::slice::from_ref(raw)));
+                black_box(enricher.process_event(&table, process, std::slice::from_ref(raw), None));
             }
         })
     });

@@ -25,6 +25,13 @@ const LAST_CAPABILITY: u32 = 40;
 const S_ISUID: u32 = 0o4000;
 const S_ISGID: u32 = 0o2000;
 
+/// Status of a hash for which the event did not wait, as so many wait already: the next event of
+/// the process has it.
+const HASH_PENDING: &str = "pending";
+
+/// Status of a hash that nobody can ask for, since no backend saw which file the executable is.
+const HASH_UNKNOWN: &str = "unknown";
+
 /// Builds events.
 #[derive(Debug)]
 pub struct Enricher {
@@ -388,7 +395,13 @@ fn hash_fields(event: &mut Event, process: &Process, hashing: bool) -> Option<Ar
         event.set_static(Field::OCELLUS_HASH_STATUS, HashStatus::Off.as_str());
         return None;
     }
-    let hash = process.hash.as_ref()?;
+    let Some(hash) = &process.hash else {
+        if let Some(image) = &process.image {
+            let status = if image.file.is_some() { HASH_PENDING } else { HASH_UNKNOWN };
+            event.set_static(Field::OCELLUS_HASH_STATUS, status);
+        }
+        return None;
+    };
     event.set_static(Field::OCELLUS_HASH_STATUS, hash.status.as_str());
     for (digest, field) in [
         (&hash.digests.md5, Field::PROCESS_HASH_MD5),

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ecs;
+pub mod fuzz;
 pub mod guest;
 pub mod history;
 pub mod load;

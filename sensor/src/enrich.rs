@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::actions::{Actions, Namings};
 use crate::capability;
+use crate::container::known::Containers;
 use crate::digest::identity::Identity;
 use crate::event::{Event, Field, Kinds, Texts, Value};
 use crate::input::{HashStatus, HostInfo};
@@ -42,6 +43,7 @@ pub struct Enricher {
     /// Full capability sets are `CAP_ALL`, as auditbeat has them.
     all_capabilities: Option<Texts>,
     pub users: Users,
+    pub containers: Containers,
     pub identity: Identity,
     /// Boottime + this = wall time.
     wall_offset_ns: i64,
@@ -67,6 +69,7 @@ impl Enricher {
             namings: Namings::new(actions),
             all_capabilities: all,
             users: Users::default(),
+            containers: Containers::default(),
             identity: Identity::new(&HostInfo::default()),
             wall_offset_ns: 0,
             ancestors_max,
@@ -198,6 +201,11 @@ impl Enricher {
             if let Some(runtime) = container.runtime {
                 event.set_static(Field::CONTAINER_RUNTIME, runtime);
             }
+            // Their ids are names.
+            if matches!(container.runtime, Some("lxc" | "systemd-nspawn")) {
+                event.set_text(Field::CONTAINER_NAME, container.id.clone());
+            }
+            self.containers.fill(event, &container.id);
         }
         if process.ours {
             event.set_flag(Field::OCELLUS_SELF, true);

@@ -13,7 +13,7 @@ use crate::digest::cache::{Cache, CacheStats, Lookup};
 use crate::enrich::Enricher;
 use crate::entry;
 use crate::event::{Event, Field, Kinds, Value};
-use crate::input::{HashRequest, HashResult, Input, Lost};
+use crate::input::{ContainerRequest, HashRequest, HashResult, Input, Lost};
 use crate::process::{ProcessId, Table, TableStats};
 use crate::queue::{QUEUE_EVENTS_MAX, Queue, Run};
 use crate::raw::{Decoder, Image, Kind, RawEvent};
@@ -130,11 +130,12 @@ impl Sensor {
             Input::SnapshotEnd { began_ns } => self.snapshot = Some((*began_ns, now_ns)),
             Input::Lost(lost) => self.lost(lost, now_ns, out),
             Input::Hash(result) => self.hashed(result, now_ns),
+            Input::Container(answer) => self.enricher.containers.answer(answer, now_ns),
             Input::Tick => {}
         }
     }
 
-    /// One kernel record: decode it, ask for its hash, queue it.
+    /// One kernel record: decode it, ask for its hash and its container, queue it.
     pub fn feed_raw(&mut self, bytes: &[u8], now_ns: u64, out: &mut Vec<Arc<Event>>) {
         let raw = match self.decoder.decode(bytes) {
             Ok(raw) => raw,
@@ -148,6 +149,9 @@ impl Sensor {
         if let Some(image) = &raw.image {
             // As early as can be: the process may be gone in a moment, and its file with it.
             self.hash_of(image, raw.task.pid, now_ns);
+        }
+        if let Some(cgroup) = &raw.cgroup {
+            self.enricher.containers.seen(&cgroup.value, now_ns);
         }
         while self.queue.len() >= QUEUE_EVENTS_MAX {
             self.deliver_next(now_ns, out);
@@ -352,6 +356,11 @@ impl Sensor {
     /// Files to hash.
     pub fn take_hash_requests(&mut self) -> Vec<HashRequest> {
         std::mem::take(&mut self.hash_requests)
+    }
+
+    /// Containers whose names to look up.
+    pub fn take_container_requests(&mut self) -> Vec<ContainerRequest> {
+        self.enricher.containers.take_requests()
     }
 
     /// Ids whose names to look up.

@@ -63,8 +63,9 @@ pub fn replay_from<R: Read>(
         } else {
             sensor.feed(&input, now_ns, &mut out);
         }
-        // Hashes and names come from the recording: nobody is asked.
+        // Hashes and names of users and containers come from the recording: nobody is asked.
         sensor.take_hash_requests();
+        sensor.take_container_requests();
         sensor.take_questions();
         if !out.drain(..).all(&mut deliver) {
             return Ok(Replayed { sensor, inputs, damage: None });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::actions::{self, Actions, Namings};
 use crate::capability;
 use crate::changes::{self, Before, Changes};
+use crate::container::known::Containers;
 use crate::digest::identity::Identity;
 use crate::event::{Event, Field, Kinds, Texts, Value};
 use crate::input::{HashStatus, HostInfo};
@@ -28,6 +29,13 @@ const S_ISUID: u32 = 0o4000;
 const S_ISGID: u32 = 0o2000;
 const S_IXGRP: u32 = 0o0010;
 
+/// Status of a hash for which the event did not wait, as so many wait already: the next event of
+/// the process has it.
+const HASH_PENDING: &str = "pending";
+
+/// Status of a hash that nobody can ask for, since no backend saw which file the executable is.
+const HASH_UNKNOWN: &str = "unknown";
+
 /// Builds events.
 #[derive(Debug)]
 pub struct Enricher {
@@ -38,6 +46,7 @@ pub struct Enricher {
     /// Full capability sets are `CAP_ALL`, as auditbeat has them.
     all_capabilities: Option<Texts>,
     pub users: Users,
+    pub containers: Containers,
     pub identity: Identity,
     /// Boottime + this = wall time.
     wall_offset_ns: i64,
@@ -63,6 +72,7 @@ impl Enricher {
             namings: Namings::new(actions),
             all_capabilities: all,
             users: Users::default(),
+            containers: Containers::default(),
             identity: Identity::new(&HostInfo::default()),
             wall_offset_ns: 0,
             ancestors_max,
@@ -197,6 +207,11 @@ impl Enricher {
             if let Some(runtime) = container.runtime {
                 event.set_static(Field::CONTAINER_RUNTIME, runtime);
             }
+            // Their ids are names.
+            if matches!(container.runtime, Some("lxc" | "systemd-nspawn")) {
+                event.set_text(Field::CONTAINER_NAME, container.id.clone());
+            }
+            self.containers.fill(event, &container.id);
         }
         if process.ours {
             event.set_flag(Field::OCELLUS_SELF, true);
@@ -449,7 +464,13 @@ fn hash_fields(event: &mut Event, process: &Process, hashing: bool) -> Option<Ar
         event.set_static(Field::OCELLUS_HASH_STATUS, HashStatus::Off.as_str());
         return None;
     }
-    let hash = process.hash.as_ref()?;
+    let Some(hash) = &process.hash else {
+        if let Some(image) = &process.image {
+            let status = if image.file.is_some() { HASH_PENDING } else { HASH_UNKNOWN };
+            event.set_static(Field::OCELLUS_HASH_STATUS, status);
+        }
+        return None;
+    };
     event.set_static(Field::OCELLUS_HASH_STATUS, hash.status.as_str());
     for (digest, field) in [
         (&hash.digests.md5, Field::PROCESS_HASH_MD5),

@@ -11,6 +11,7 @@
 
 pub mod actions;
 pub mod aggregate;
+pub mod author;
 pub mod backend;
 pub mod bytesize;
 pub mod capability;

@@ -33,6 +33,7 @@ pub struct Config {
     pub aggregate: Aggregate,
     pub process: Process,
     pub hash: HashSettings,
+    pub container: Container,
     pub host: Host,
     pub ecs: Ecs,
     pub rules: Rules,
@@ -91,6 +92,16 @@ pub struct Process {
     pub grace_ms: u64,
     /// Generations in `ocellus.ancestors.*`.
     pub ancestors: u32,
+}
+
+/// What is said about containers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Container {
+    /// Look up names and images in the files that the runtimes keep.
+    pub names: bool,
+    /// Where those files are looked for.
+    pub root: PathBuf,
 }
 
 /// What the sensor says about the host.
@@ -245,6 +256,12 @@ impl Default for Aggregate {
 impl Default for Process {
     fn default() -> Process {
         Process { max: 65_536, grace_ms: 4_000, ancestors: 8 }
+    }
+}
+
+impl Default for Container {
+    fn default() -> Container {
+        Container { names: true, root: PathBuf::from("/") }
     }
 }
 

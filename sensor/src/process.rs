@@ -220,9 +220,9 @@ impl Table {
     }
 
     /// The list of arrivals names processes that are gone until it is twice as long as the table
-    /// may be; then it is rebuilt, which costs one step for each insertion, on the average.
+    /// is; then it is rebuilt, which costs two steps for each insertion, on the average.
     fn remember_arrival(&mut self, id: ProcessId) {
-        if self.arrivals.len() >= 2 * self.max {
+        if self.arrivals.len() >= 2 * self.processes.len() {
             self.arrivals.retain(|id| self.processes.contains_key(id));
         }
         self.arrivals.push_back(id);

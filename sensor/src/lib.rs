@@ -29,6 +29,7 @@ pub mod event;
 pub mod host;
 pub mod input;
 pub mod leaders;
+pub mod leaves;
 pub mod lineage;
 pub mod logging;
 pub mod machine;

@@ -228,6 +228,8 @@ fn what_is_wrong_with_fixtures_is_named() {
     assert_has(&refused(baseline), &["cannot open the recording none.ocellus"]);
     let (_, error) = fails(dir.path(), &["test", "netcat.wasm"]);
     assert_has(&error, &["there is nothing to test: netcat.wasm has no fixtures"]);
+    let (_, error) = fails(dir.path(), &["test", "telnet.wasm"]);
+    assert_has(&error, &["cannot read telnet.wasm: No such file"]);
 }
 
 #[test]
@@ -481,7 +483,7 @@ fn a_project_in_rust_goes_all_the_way() {
         .unwrap();
     let (out, error) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{out}\n{error}");
-    assert_has(out, &["my-rule: my-rule 0.1.0", "6 passed, 0 failed"]);
+    assert_has(out, &["my-rule: my-rule 0.1.0", "5 passed, 0 failed"]);
 }
 
 #[test]
@@ -538,6 +540,8 @@ fn what_cannot_be_made_or_built_is_said() {
     let output = rules(dir.path(), &["new", "--lang", "cobol", "a"]);
     assert_eq!(output.status.code(), Some(2));
     assert_has(text(&output.stderr), &["possible values: c, ", "rust"]);
+    succeeds(dir.path(), &["new", "--lang", "py", "of-python"]);
+    assert!(dir.path().join("of-python/rule.py").is_file());
     succeeds(dir.path(), &["new", "--lang", "c", "a"]);
     // An output that cannot be written.
     let (_, error) = fails(dir.path(), &["build", "a", "-o", "none/a.wasm"]);

@@ -127,11 +127,13 @@ pub struct TableStats {
 }
 
 /// All processes known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Table {
     processes: FxHashMap<ProcessId, Process>,
     /// Who holds a pid now, or held it last.
     holders: FxHashMap<u32, ProcessId>,
+    /// By entity id, which rules know processes by.
+    names: FxHashMap<Arc<str>, ProcessId>,
     /// Exited processes and when to forget them, oldest first.
     exited: VecDeque<(u64, ProcessId)>,
     /// Every process, in the order in which it came; may name some that are gone.
@@ -147,6 +149,7 @@ impl Table {
         Table {
             processes: FxHashMap::default(),
             holders: FxHashMap::default(),
+            names: FxHashMap::default(),
             exited: VecDeque::new(),
             arrivals: VecDeque::new(),
             max: max.max(1),
@@ -171,6 +174,11 @@ impl Table {
             let loose = process.ticks || id.start_ns.is_multiple_of(TICK_NS);
             (loose && process.id.same_tick(id)).then_some(process)
         })
+    }
+
+    /// The process of an entity id.
+    pub fn by_entity_id(&self, entity_id: &str) -> Option<&Process> {
+        self.processes.get(self.names.get(entity_id)?)
     }
 
     /// Who holds this pid now, or held it last.
@@ -214,6 +222,7 @@ impl Table {
         if let Some(stale) = self.holders.insert(id.pid, id) {
             self.infer_exit(stale, raw.time_ns);
         }
+        self.names.insert(process.entity_id.clone(), id);
         self.processes.insert(id, process);
         self.remember_arrival(id);
         id
@@ -281,6 +290,7 @@ impl Table {
 
     fn remove(&mut self, id: ProcessId) {
         let Some(process) = self.processes.remove(&id) else { return };
+        self.names.remove(&process.entity_id);
         if self.holders.get(&id.pid) == Some(&id) {
             self.holders.remove(&id.pid);
         }

@@ -278,7 +278,7 @@ impl Bench {
         for (position, step) in steps.iter().enumerate() {
             let asked = trial.judge(&step.event, step.time_ns);
             outcome.add_fuel(&asked);
-            let why_not = || self.prepared().misses(&step.event);
+            let why_not = |rule: &str| self.prepared().misses_of(rule, &step.event);
             let differences = check::differences(&step.expected, &asked, why_not);
             let prefix = match steps.len() {
                 1 => String::new(),

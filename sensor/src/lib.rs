@@ -15,6 +15,7 @@ pub mod author;
 pub mod backend;
 pub mod bytesize;
 pub mod capability;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod container;

@@ -85,6 +85,10 @@ impl Enricher {
         self.wall_offset_ns = wall_offset_ns;
     }
 
+    pub fn wall_offset_ns(&self) -> i64 {
+        self.wall_offset_ns
+    }
+
     /// Takes the host in: it changes every later event.
     pub fn set_host(&mut self, host: &HostInfo) {
         self.identity = Identity::new(host);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::actions::Actions;
 use crate::aggregate::Policy;
+use crate::changes::{self, Before};
 use crate::counters::Counters;
 use crate::digest::cache::{Cache, CacheStats, Lookup};
 use crate::enrich::Enricher;
@@ -178,9 +179,9 @@ impl Sensor {
 
     fn deliver_next(&mut self, now_ns: u64, out: &mut Vec<Arc<Event>>) {
         let Some(run) = self.queue.pop() else { return };
-        let Some(id) = self.apply(&run, now_ns) else { return };
+        let Some((id, before)) = self.apply(&run, now_ns) else { return };
         let Some(process) = self.table.get(id) else { return };
-        let event = self.enricher.process_event(&self.table, process, &run);
+        let event = self.enricher.process_event(&self.table, process, &run, before.as_ref());
         self.counters.merged += run.len() as u64 - 1;
         self.judge(event, now_ns, out);
     }
@@ -194,17 +195,23 @@ impl Sensor {
         self.queue.is_pressed() || !images.any(|id| hashes.lookup(&id, now_ns) == Lookup::InFlight)
     }
 
-    /// Puts a run into the process table. None when it makes no event: it is counted then.
-    fn apply(&mut self, run: &Run, now_ns: u64) -> Option<ProcessId> {
+    /// Puts a run into the process table: which process it is about, and how that was before. None
+    /// when it makes no event: it is counted then.
+    fn apply(&mut self, run: &Run, now_ns: u64) -> Option<(ProcessId, Option<Before>)> {
         let first = run.first()?;
-        let told_before = self.is_known_already(first);
+        let mut told_before = self.is_known_already(first);
+        let before = Before::of(self.table.get(ProcessId::of(first)), first);
+        let mut news = false;
+        let waiting_ns = self.queue.oldest().map(|raw| raw.time_ns);
         for raw in run {
+            news = news || changes::is_news(self.table.get(ProcessId::of(raw)), raw);
             let identity = &self.enricher.identity;
-            self.table.apply(raw, |id| identity.entity_id(id).into());
+            self.table.apply(raw, waiting_ns, |id| identity.entity_id(id).into());
             if raw.task.pid == self.sensor_pid {
                 self.table.set_ours(self.sensor_pid);
             }
         }
+        told_before |= !news;
         let process = self.table.get(ProcessId::of(first))?;
         let id = process.id;
         let entry = entry::entry(process, self.table.get(ProcessId::parent_of(&process.task)));
@@ -222,7 +229,7 @@ impl Sensor {
             self.counters.drop_by(DROP_SNAPSHOT);
             self.counters.merged += all - 1;
         } else {
-            return Some(id);
+            return Some((id, before));
         }
         None
     }
@@ -234,7 +241,7 @@ impl Sensor {
         match raw.kind {
             Kind::Existing => true,
             Kind::Exit => process.exit.is_some_and(|exit| exit.status.is_some()),
-            Kind::Fork | Kind::Exec => false,
+            _ => false,
         }
     }
 

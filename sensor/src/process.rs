@@ -95,6 +95,19 @@ pub struct Process {
     seen_ns: u64,
     /// This process as an ancestor, made when it forks and dropped when it executes.
     as_ancestor: Option<Arc<Ancestor>>,
+    /// What it was before, as long as forks of that time may still wait, oldest first.
+    earlier: Vec<Earlier>,
+}
+
+/// What a process was until then. A run is applied as a whole, and a child that was forked in
+/// between is applied after it.
+#[derive(Clone, Debug)]
+struct Earlier {
+    until_ns: u64,
+    image: Option<Arc<Image>>,
+    command_line: Option<Arc<str>>,
+    hash: Option<Arc<HashResult>>,
+    comm: Arc<str>,
 }
 
 /// The container that a process is in.
@@ -182,8 +195,14 @@ impl Table {
         self.processes.values()
     }
 
-    /// Applies one raw event. The process it is about is in the table afterwards.
-    pub fn apply(&mut self, raw: &RawEvent, name: impl FnOnce(ProcessId) -> Arc<str>) {
+    /// Applies one raw event. The process it is about is in the table afterwards. `waiting_ns` is the
+    /// time of the oldest raw event that is not applied yet, if there is one.
+    pub fn apply(
+        &mut self,
+        raw: &RawEvent,
+        waiting_ns: Option<u64>,
+        name: impl FnOnce(ProcessId) -> Arc<str>,
+    ) {
         let known = self.get(ProcessId::of(raw)).map(|process| process.id);
         let id = match known {
             Some(id) => id,
@@ -193,6 +212,7 @@ impl Table {
         let Some(process) = self.processes.get_mut(&id) else {
             unreachable!("the process was found or inserted above")
         };
+        process.keep_earlier(raw, waiting_ns);
         process.update(raw);
         if raw.kind == Kind::Exit && process.exit.is_none() {
             process.exit = Some(Exit { time_ns: raw.time_ns, status: Some(raw.exit_status) });
@@ -250,7 +270,7 @@ impl Table {
         let mut process = Process::new(id, name(id), raw);
         let parent = self.get(ProcessId::parent_of(&raw.task)).map(|parent| parent.id);
         if let Some(parent) = parent.and_then(|id| self.processes.get_mut(&id)) {
-            process.inherit(parent, raw.kind);
+            process.inherit(parent, raw);
         }
         if let Some(stale) = self.holders.insert(id.pid, id) {
             self.infer_exit(stale, raw.time_ns);
@@ -359,18 +379,24 @@ impl Process {
             arrival: 0,
             seen_ns: raw.time_ns,
             as_ancestor: None,
+            earlier: Vec::new(),
         }
     }
 
     /// What a new process has from the one that forked it.
-    fn inherit(&mut self, parent: &mut Process, kind: Kind) {
-        self.lineage = Some(parent.ancestor());
+    fn inherit(&mut self, parent: &mut Process, raw: &RawEvent) {
+        let earlier = parent.earlier.iter().find(|earlier| earlier.until_ns > raw.time_ns);
+        let earlier = earlier.cloned();
+        self.lineage = Some(match &earlier {
+            Some(earlier) => parent.ancestor_as(&earlier.comm, earlier.image.as_deref()),
+            None => parent.ancestor(),
+        });
         self.entry = parent.entry.clone();
         self.ours = parent.ours;
-        if kind == Kind::Fork {
-            self.image = parent.image.clone();
-            self.command_line = parent.command_line.clone();
-            self.hash = parent.hash.clone();
+        if raw.kind == Kind::Fork {
+            let Earlier { image, command_line, hash, .. } =
+                earlier.unwrap_or_else(|| parent.until(raw.time_ns));
+            (self.image, self.command_line, self.hash) = (image, command_line, hash);
             self.cwd = parent.cwd.clone();
             self.cgroup = parent.cgroup.clone();
             self.container = parent.container.clone();
@@ -379,20 +405,51 @@ impl Process {
 
     /// This process, as its children have it among their ancestors.
     fn ancestor(&mut self) -> Arc<Ancestor> {
-        self.as_ancestor
-            .get_or_insert_with(|| {
-                let executable = self.image.as_ref().and_then(|image| image.exe.as_ref());
-                Ancestor::above(
-                    self.entity_id.clone(),
-                    self.comm.clone(),
-                    executable.map(|exe| exe.value.clone()),
-                    self.lineage.as_ref(),
-                )
-            })
-            .clone()
+        if let Some(ancestor) = &self.as_ancestor {
+            return ancestor.clone();
+        }
+        let ancestor = self.ancestor_as(&self.comm, self.image.as_deref());
+        self.as_ancestor.insert(ancestor).clone()
+    }
+
+    fn ancestor_as(&self, comm: &Arc<str>, image: Option<&Image>) -> Arc<Ancestor> {
+        let executable = image.and_then(|image| image.exe.as_ref());
+        Ancestor::above(
+            self.entity_id.clone(),
+            comm.clone(),
+            executable.map(|exe| exe.value.clone()),
+            self.lineage.as_ref(),
+        )
+    }
+
+    /// What it is, until that time.
+    fn until(&self, until_ns: u64) -> Earlier {
+        Earlier {
+            until_ns,
+            image: self.image.clone(),
+            command_line: self.command_line.clone(),
+            hash: self.hash.clone(),
+            comm: self.comm.clone(),
+        }
+    }
+
+    /// Before an update: keeps what a raw event that waits may need, and forgets what none does.
+    fn keep_earlier(&mut self, raw: &RawEvent, waiting_ns: Option<u64>) {
+        let waiting_ns = waiting_ns.unwrap_or(u64::MAX);
+        if !self.earlier.is_empty() {
+            self.earlier.retain(|earlier| earlier.until_ns > waiting_ns);
+        }
+        let changes = raw.image.is_some() || self.comm != raw.comm;
+        if changes && raw.time_ns > waiting_ns {
+            self.earlier.push(self.until(raw.time_ns));
+        }
     }
 
     fn update(&mut self, raw: &RawEvent) {
+        // What /proc showed before the kernel told more is out of date.
+        if raw.kind == Kind::Existing && raw.time_ns < self.seen_ns {
+            return;
+        }
         self.seen_ns = self.seen_ns.max(raw.time_ns);
         // Identity stays what it was: a snapshot's start time has less precision.
         self.task = Task { start_ns: self.id.start_ns, ..raw.task };

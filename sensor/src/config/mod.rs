@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Actions;
 use crate::aggregate::Policy;
+use crate::backend::IdProbes;
 use crate::bytesize::ByteSize;
 use crate::digest::HashSettings;
 use crate::rules::{self, Mode, Permissions};
@@ -52,6 +53,8 @@ pub struct Capture {
     /// Bytes of its environment; none leaves the environment alone, as it often holds secrets.
     #[serde(with = "size_or_off")]
     pub env: Option<ByteSize>,
+    /// Changes of credentials, sessions, process groups and names.
+    pub ids: IdProbes,
     /// Report the processes that run when the sensor starts.
     pub snapshot: bool,
 }
@@ -238,6 +241,7 @@ impl Default for Capture {
             ring_bytes: ByteSize(8 << 20),
             args_max: ByteSize(32 << 10),
             env: None,
+            ids: IdProbes::default(),
             snapshot: true,
         }
     }

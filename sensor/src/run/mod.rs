@@ -13,6 +13,7 @@ mod upkeep;
 
 pub use replay::{ReplayReport, replay};
 pub use rules::{RulesError, load_once};
+pub(crate) use settings::machine as machine_settings;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;

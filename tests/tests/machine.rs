@@ -56,7 +56,7 @@ fn a_short_process_is_one_event_with_its_parent_and_its_end() {
     bench.raw(child.exit(T0 + 3 * MS, "cat", 9 | 0x80), T0 + 3 * MS);
     bench.raw(child.fork(T0 + MS, "init"), T0 + 3 * MS);
     bench.raw(child.exec(T0 + 2 * MS, "/bin/cat", &["cat", "/etc/hosts"]), T0 + 3 * MS);
-    assert!(bench.until(T0 + 50 * MS).is_empty(), "nothing is ripe");
+    assert!(bench.until(T0 + 40 * MS).is_empty(), "nothing is ripe");
     let events = bench.until(T0 + 500 * MS);
     assert_eq!(events.len(), 2);
     let event = &events[1];

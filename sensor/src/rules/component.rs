@@ -252,6 +252,7 @@ impl Loaded {
         instance.host().processes = call.processes.take();
         let hits = instance.judge_event(&self.blueprint.engine, &self.blueprint.budget);
         *call.processes = instance.host().processes.take();
+        self.counters.fuel += instance.take_fuel();
         let hits = hits?;
         output::check(&hits, self.rules.len()).map_err(Failure::output)?;
         Ok(hits)
@@ -303,6 +304,7 @@ impl Loaded {
         instance.host().processes = call.processes.take();
         let hits = instance.judge_batch(&self.blueprint.engine, &self.blueprint.budget, &batch);
         *call.processes = instance.host().processes.take();
+        self.counters.fuel += instance.take_fuel();
         drop(batch);
         let checked = hits.and_then(|hits| {
             output::check_batch(&hits, events, self.rules.len()).map_err(Failure::output)?;

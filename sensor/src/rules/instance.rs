@@ -14,6 +14,7 @@ use super::keyed::Keyed;
 use super::wit;
 
 /// All that is needed to start an instance of a component, again and again.
+#[derive(Clone)]
 pub(super) struct Blueprint {
     pub engine: RuleEngine,
     /// The component with its imports resolved.
@@ -32,6 +33,7 @@ pub(super) struct Instance {
     store: Store<HostState>,
     judge: Judge,
     carry: Option<Carry>,
+    fuel: u64,
 }
 
 /// How a guest judges.
@@ -89,7 +91,7 @@ impl Blueprint {
             Err(error) => return Err(NoStart::Failed(Failure::of(&error, &mut store))),
         };
         store.set_hostcall_fuel(budget::CALL_BYTES);
-        Ok((Instance { store, judge, carry }, configured))
+        Ok((Instance { store, judge, carry, fuel: 0 }, configured))
     }
 
     /// The functions that are called again and again.
@@ -133,6 +135,7 @@ impl Instance {
         engine.allow(&mut self.store, budget.time_ms);
         let result = on_event.call(&mut self.store, ());
         self.store.data_mut().end();
+        self.fuel += engine.spent(&self.store, budget.time_ms);
         result.map(|(hits,)| hits).map_err(|error| Failure::of(&error, &mut self.store))
     }
 
@@ -147,9 +150,11 @@ impl Instance {
             return Err(Failure::output("it judges single events only"));
         };
         let more = batch.events.len().saturating_sub(1) as u64;
-        engine.allow(&mut self.store, budget.time_ms + more * budget::BATCH_EVENT_TIME_MS);
+        let time_ms = budget.time_ms + more * budget::BATCH_EVENT_TIME_MS;
+        engine.allow(&mut self.store, time_ms);
         let result = on_batch.call(&mut self.store, (batch.clone(),));
         self.store.data_mut().end();
+        self.fuel += engine.spent(&self.store, time_ms);
         result.map(|(hits,)| hits).map_err(|error| Failure::of(&error, &mut self.store))
     }
 
@@ -191,6 +196,11 @@ impl Instance {
             Ok((answer,)) => Ok(answer),
             Err(error) => Err(Failure::of(&error, &mut self.store)),
         })
+    }
+
+    /// Fuel that its calls took since this was last asked.
+    pub(super) fn take_fuel(&mut self) -> u64 {
+        std::mem::take(&mut self.fuel)
     }
 
     /// Linear memory that the guest holds, in bytes.

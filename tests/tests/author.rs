@@ -125,7 +125,8 @@ fn what_is_wrong_with_a_component_is_named() {
     let guest = Guest::new("a").interest(&["process.exec"], &[field]);
     assert_has(
         &refused(&guest.build()),
-        &["a.wasm: its metadata is wrong: rule `a`: interest 0: there is no field `process.nam`; did you \
+        &["a.wasm: its metadata is wrong: rule `a`: interest 0: there is no field \
+           `process.nam`; did you \
            mean `process.name`?"],
     );
     let whole = netcat("a", "a").build();

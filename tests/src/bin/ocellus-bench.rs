@@ -224,7 +224,7 @@ fn core_stages(records: &Workload) {
         let mut table = Table::new(65_536, 1_000_000_000);
         timed(|| {
             for raw in &raws {
-                table.apply(raw, |id| identity.entity_id(id).into());
+                table.apply(raw, None, |id| identity.entity_id(id).into());
                 table.sweep(raw.time_ns);
             }
         })
@@ -233,7 +233,7 @@ fn core_stages(records: &Workload) {
     let execs: Vec<_> = raws().filter(|raw| raw.kind == Kind::Exec).take(4_096).collect();
     let mut table = Table::new(65_536, 1_000_000_000);
     for raw in &execs {
-        table.apply(raw, |id| identity.entity_id(id).into());
+        table.apply(raw, None, |id| identity.entity_id(id).into());
     }
     let mut enricher = Enricher::new(Actions::Auditbeat, 8, true);
     let (enrich, ()) = fastest(|| {

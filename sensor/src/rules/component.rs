@@ -251,8 +251,8 @@ impl Loaded {
         instance.host().begin(call.events, [event], candidates, call.now_ns);
         instance.host().processes = call.processes.take();
         let hits = instance.judge_event(&self.blueprint.engine, &self.blueprint.budget);
-        *call.processes = instance.host().processes.take();
         self.counters.fuel += instance.take_fuel();
+        *call.processes = instance.host().processes.take();
         let hits = hits?;
         output::check(&hits, self.rules.len()).map_err(Failure::output)?;
         Ok(hits)
@@ -303,8 +303,8 @@ impl Loaded {
         instance.host().begin(call.events, shown.iter().copied(), candidates, call.now_ns);
         instance.host().processes = call.processes.take();
         let hits = instance.judge_batch(&self.blueprint.engine, &self.blueprint.budget, &batch);
-        *call.processes = instance.host().processes.take();
         self.counters.fuel += instance.take_fuel();
+        *call.processes = instance.host().processes.take();
         drop(batch);
         let checked = hits.and_then(|hits| {
             output::check_batch(&hits, events, self.rules.len()).map_err(Failure::output)?;

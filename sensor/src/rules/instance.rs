@@ -33,6 +33,7 @@ pub(super) struct Instance {
     store: Store<HostState>,
     judge: Judge,
     carry: Option<Carry>,
+    /// See [`Instance::take_fuel`].
     fuel: u64,
 }
 
@@ -134,8 +135,8 @@ impl Instance {
         };
         engine.allow(&mut self.store, budget.time_ms);
         let result = on_event.call(&mut self.store, ());
-        self.store.data_mut().end();
         self.fuel += engine.spent(&self.store, budget.time_ms);
+        self.store.data_mut().end();
         result.map(|(hits,)| hits).map_err(|error| Failure::of(&error, &mut self.store))
     }
 
@@ -153,9 +154,14 @@ impl Instance {
         let time_ms = budget.time_ms + more * budget::BATCH_EVENT_TIME_MS;
         engine.allow(&mut self.store, time_ms);
         let result = on_batch.call(&mut self.store, (batch.clone(),));
-        self.store.data_mut().end();
         self.fuel += engine.spent(&self.store, time_ms);
+        self.store.data_mut().end();
         result.map(|(hits,)| hits).map_err(|error| Failure::of(&error, &mut self.store))
+    }
+
+    /// Fuel that its calls took since this was last asked.
+    pub(super) fn take_fuel(&mut self) -> u64 {
+        std::mem::take(&mut self.fuel)
     }
 
     /// Whether it takes over the memory of a version before.
@@ -196,11 +202,6 @@ impl Instance {
             Ok((answer,)) => Ok(answer),
             Err(error) => Err(Failure::of(&error, &mut self.store)),
         })
-    }
-
-    /// Fuel that its calls took since this was last asked.
-    pub(super) fn take_fuel(&mut self) -> u64 {
-        std::mem::take(&mut self.fuel)
     }
 
     /// Linear memory that the guest holds, in bytes.

@@ -154,7 +154,7 @@ fn plan_test(plan: &mut Plan, term: &Term) -> u32 {
     let Group { passed_by, members, .. } = &mut plan.groups[group];
     members.push(position);
     for text in set.texts() {
-        passed_by.entry(text.into()).or_default().push(position);
+        passed_by.entry(text.clone()).or_default().push(position);
     }
     plan.tests.push(Shared::Member(group as u32));
     position

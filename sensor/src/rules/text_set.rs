@@ -34,8 +34,8 @@ impl TextSet {
     }
 
     /// The texts, in the order given.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(|text| &**text)
+    pub fn texts(&self) -> &[Box<str>] {
+        &self.texts
     }
 
     /// Whether a text compares with one of the set.

@@ -21,7 +21,7 @@ impl Interests {
     /// For each interest, which of its terms did not hold, with the event's own value. Empty when
     /// the event is wanted.
     pub fn misses(&self, event: &Event) -> Vec<String> {
-        if self.want(event) {
+        if self.any.iter().any(|interest| interest.wants(event)) {
             return Vec::new();
         }
         self.any.iter().map(|interest| interest.miss(event)).collect()
@@ -36,6 +36,10 @@ impl Interests {
 }
 
 impl Interest {
+    fn wants(&self, event: &Event) -> bool {
+        self.kinds.intersects(event.kinds) && self.all.iter().all(|term| term.passes(event))
+    }
+
     fn miss(&self, event: &Event) -> String {
         if !self.kinds.intersects(event.kinds) {
             return format!("the event is {}, not {}", listed(event.kinds), listed(self.kinds));
@@ -112,7 +116,7 @@ struct Texts<'a>(&'a TextSet);
 
 impl fmt::Display for Texts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Vec<&str> = self.0.texts().collect();
+        let texts = self.0.texts();
         for (position, text) in texts.iter().take(TEXTS_SHOWN_MAX).enumerate() {
             let comma = if position == 0 { "" } else { ", " };
             write!(f, "{comma}{text:?}")?;
@@ -190,6 +194,7 @@ mod tests {
             ["process.exec where process.name is one of \"nc\", \"ncat\" and \
               process.interactive is 1"]
         );
+        assert_eq!(interests.kinds(), Kinds::PROCESS_EXEC);
         assert_eq!(interests.without_terms().in_words(), ["process.exec"]);
         assert_eq!(compile(&[], &[]).in_words(), ["any event"]);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::World;
-use super::instance::{Configured, NoStart};
+use super::instance::Configured;
 use super::load::{LoadError, Prepared};
 use super::processes::{ANCESTORS_MAX, Processes};
 use super::set::{InstallError, RuleSet};
@@ -112,12 +112,8 @@ impl Processes for Seen {
 impl Prepared {
     /// The same component once more, as it was before its first event.
     pub fn fresh(&self) -> Result<Prepared, LoadError> {
-        let (instance, configured) = self.blueprint.start().map_err(|why| match why {
-            NoStart::Failed(failure) => {
-                LoadError::Fault { cause: failure.cause, detail: failure.detail }
-            }
-            NoStart::Types(error) => LoadError::OtherTypes(error.to_string()),
-        })?;
+        let (mut instance, configured) = self.blueprint.start().map_err(LoadError::from)?;
+        instance.host().sees_environment = self.blueprint.environment;
         if let Configured::Refused(why) = configured {
             return Err(LoadError::Refused(why));
         }

@@ -14,12 +14,8 @@ const VALUE_CHARS_MAX: usize = 48;
 impl Interests {
     /// Each interest in words; none when every event is wanted.
     pub fn in_words(&self) -> Vec<String> {
-        self.any.iter().map(ToString::to_string).collect()
-    }
-
-    /// Kinds that one of them wants.
-    pub fn kinds(&self) -> Kinds {
-        self.any.iter().fold(Kinds::NONE, |kinds, interest| kinds.with(interest.kinds))
+        let given = if self.none_given { &[] } else { &self.any[..] };
+        given.iter().map(ToString::to_string).collect()
     }
 
     /// For each interest, which of its terms did not hold, with the event's own value. Empty when
@@ -34,7 +30,8 @@ impl Interests {
     /// The same kinds, without terms.
     #[must_use]
     pub(in crate::rules) fn without_terms(&self) -> Interests {
-        Interests { any: [Interest { kinds: self.kinds(), all: Box::new([]) }].into() }
+        let one = Interest { kinds: self.kinds(), all: Box::new([]) };
+        Interests { any: [one].into(), none_given: false }
     }
 }
 

@@ -334,14 +334,8 @@ impl Table {
 
     fn remove(&mut self, id: ProcessId) {
         self.bereave(id);
-<<<<<<< HEAD
         let Some(process) = self.processes.remove(&id) else { return };
         self.names.remove(&process.entity_id);
-=======
-        if let Some(process) = self.processes.remove(&id) {
-            self.names.remove(&process.entity_id);
-        }
->>>>>>> platform
         if self.holders.get(&id.pid) == Some(&id) {
             self.holders.remove(&id.pid);
         }

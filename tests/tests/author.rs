@@ -104,6 +104,9 @@ fn a_component_is_checked_and_inspected() {
             "called for process.exec where process.name is \"nc\"",
         ],
     );
+    write(dir.path(), "all.wasm", Guest::new("all").build());
+    let checked = succeeds(dir.path(), &["check", "all.wasm"]);
+    assert_has(&checked, &["called for every event: interests would keep most of them away"]);
     let inspected = succeeds(dir.path(), &["inspect", "netcat.wasm"]);
     assert_has(&inspected, &["sha256", "imports   ocellus:rule/event@", "exports   on-event"]);
     let json: Value =

@@ -21,7 +21,7 @@ impl Interests {
     /// For each interest, which of its terms did not hold, with the event's own value. Empty when
     /// the event is wanted.
     pub fn misses(&self, event: &Event) -> Vec<String> {
-        if self.any.iter().any(|interest| interest.wants(event)) {
+        if self.want(event) {
             return Vec::new();
         }
         self.any.iter().map(|interest| interest.miss(event)).collect()
@@ -36,10 +36,6 @@ impl Interests {
 }
 
 impl Interest {
-    fn wants(&self, event: &Event) -> bool {
-        self.kinds.intersects(event.kinds) && self.all.iter().all(|term| term.passes(event))
-    }
-
     fn miss(&self, event: &Event) -> String {
         if !self.kinds.intersects(event.kinds) {
             return format!("the event is {}, not {}", listed(event.kinds), listed(self.kinds));

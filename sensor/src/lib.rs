@@ -28,6 +28,7 @@ pub mod error_chain;
 pub mod event;
 pub mod host;
 pub mod input;
+pub mod known;
 pub mod leaders;
 pub mod leaves;
 pub mod lineage;

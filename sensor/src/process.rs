@@ -141,11 +141,13 @@ pub struct TableStats {
 }
 
 /// All processes known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Table {
     processes: FxHashMap<ProcessId, Process>,
     /// Who holds a pid now, or held it last.
     holders: FxHashMap<u32, ProcessId>,
+    /// By entity id, which rules know processes by.
+    names: FxHashMap<Arc<str>, ProcessId>,
     /// Exited processes and when to forget them, oldest first.
     exited: VecDeque<(u64, ProcessId)>,
     leaves: Leaves,
@@ -160,6 +162,7 @@ impl Table {
         Table {
             processes: FxHashMap::default(),
             holders: FxHashMap::default(),
+            names: FxHashMap::default(),
             exited: VecDeque::new(),
             leaves: Leaves::default(),
             max: max.max(1),
@@ -186,6 +189,11 @@ impl Table {
         })
     }
 
+    /// The process of an entity id.
+    pub fn by_entity_id(&self, entity_id: &str) -> Option<&Process> {
+        self.processes.get(self.names.get(entity_id)?)
+    }
+
     /// Who holds this pid now, or held it last.
     pub fn holder(&self, pid: u32) -> Option<&Process> {
         self.processes.get(self.holders.get(&pid)?)
@@ -195,8 +203,8 @@ impl Table {
         self.processes.values()
     }
 
-    /// Applies one raw event. The process it is about is in the table afterwards. `waiting_ns` is the
-    /// time of the oldest raw event that is not applied yet, if there is one.
+    /// Applies one raw event. The process it is about is in the table afterwards. `waiting_ns` is
+    /// the time of the oldest raw event that is not applied yet, if there is one.
     pub fn apply(
         &mut self,
         raw: &RawEvent,
@@ -277,6 +285,7 @@ impl Table {
         }
         process.arrival = self.leaves.next_arrival();
         self.leaves.insert(process.arrival, id);
+        self.names.insert(process.entity_id.clone(), id);
         self.processes.insert(id, process);
         id
     }
@@ -325,7 +334,8 @@ impl Table {
 
     fn remove(&mut self, id: ProcessId) {
         self.bereave(id);
-        self.processes.remove(&id);
+        let Some(process) = self.processes.remove(&id) else { return };
+        self.names.remove(&process.entity_id);
         if self.holders.get(&id.pid) == Some(&id) {
             self.holders.remove(&id.pid);
         }

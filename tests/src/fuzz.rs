@@ -26,7 +26,10 @@ use crate::workload::preamble;
 const NS_PER_MS: u64 = 1_000_000;
 
 /// A target: its name, what it runs, and inputs to begin with, made from a seed.
-pub const TARGETS: [(&str, fn(&[u8]), fn(u64) -> Vec<u8>); 2] =
+type Target = (&'static str, fn(&[u8]), fn(u64) -> Vec<u8>);
+
+/// All targets.
+pub const TARGETS: [Target; 2] =
     [("records", records, records_seed), ("recordings", recordings, recording_seed)];
 
 /// Whether an input goes through twice: every fourth, as it takes twice the time.
@@ -119,7 +122,7 @@ fn happen(sensor: &mut Sensor, what: u8, now_ns: u64, events: &mut Vec<Arc<Event
         4 => Input::Clock { wall_offset_ns: -(now_ns as i64) },
         5 => {
             let questions = sensor.take_questions();
-            let name = |id: &u32| (*id, (id % 2 == 0).then(|| format!("name-{id}")));
+            let name = |id: &u32| (*id, id.is_multiple_of(2).then(|| format!("name-{id}")));
             Input::MoreNames(NameAnswers {
                 users: questions.users.iter().map(name).collect::<BTreeMap<_, _>>(),
                 groups: questions.groups.iter().map(name).collect::<BTreeMap<_, _>>(),

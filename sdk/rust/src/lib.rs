@@ -33,7 +33,7 @@
 #![warn(missing_docs)]
 
 #[doc(hidden)]
-#[allow(missing_docs, reason = "generated, and for `rule!` only")]
+#[allow(missing_docs, clippy::too_many_arguments, reason = "generated, and for `rule!` only")]
 pub mod bindings;
 mod carry;
 mod config;
@@ -70,8 +70,8 @@ pub use verdict::{Alert, CRITICAL, HIGH, LOW, MEDIUM, Verdict, alert, drop_event
 pub mod prelude {
     pub use crate::{
         CRITICAL, Config, ConfigError, Event, Field, HIGH, Interest, LOW, MEDIUM, Match, Rule,
-        RuleInfo, Saved, Set, Text, Verdict, alert, base_name, drop_event, fields, known, processes,
-        state, tag,
+        RuleInfo, Saved, Set, Text, Verdict, alert, base_name, drop_event, fields, known,
+        processes, state, tag,
     };
 }
 

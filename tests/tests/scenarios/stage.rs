@@ -77,6 +77,10 @@ impl Stage {
         self.running.stop()
     }
 
+    pub fn sensor_pid(&self) -> u32 {
+        self.running.pid()
+    }
+
     /// A directory for one scenario, which goes with the stage.
     pub fn directory(&self, name: &str) -> PathBuf {
         let path = self.dir.path().join(name);

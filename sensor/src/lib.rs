@@ -30,6 +30,7 @@ pub mod host;
 pub mod input;
 pub mod known;
 pub mod leaders;
+pub mod leaves;
 pub mod lineage;
 pub mod logging;
 pub mod machine;

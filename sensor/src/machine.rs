@@ -63,7 +63,7 @@ pub struct Hashing {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            hold_time_ms: 100,
+            hold_time_ms: 50,
             policy: Policy::default(),
             actions: Actions::default(),
             processes_max: 65_536,
@@ -211,10 +211,11 @@ impl Sensor {
         let mut told_before = self.is_known_already(first);
         let before = Before::of(self.table.get(ProcessId::of(first)), first);
         let mut news = false;
+        let waiting_ns = self.queue.oldest().map(|raw| raw.time_ns);
         for raw in run {
             news = news || changes::is_news(self.table.get(ProcessId::of(raw)), raw);
             let identity = &self.enricher.identity;
-            self.table.apply(raw, |id| identity.entity_id(id).into());
+            self.table.apply(raw, waiting_ns, |id| identity.entity_id(id).into());
             if raw.task.pid == self.sensor_pid {
                 self.table.set_ours(self.sensor_pid);
             }

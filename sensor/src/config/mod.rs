@@ -253,7 +253,7 @@ impl Default for Capture {
 
 impl Default for Aggregate {
     fn default() -> Aggregate {
-        Aggregate { hold_ms: 100, policy: Policy::default() }
+        Aggregate { hold_ms: 50, policy: Policy::default() }
     }
 }
 

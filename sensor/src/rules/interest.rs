@@ -20,6 +20,8 @@ pub const TERM_TEXTS_MAX: usize = 4096;
 pub struct Interests {
     /// One of them must let the event through; there is at least one.
     any: Box<[Interest]>,
+    /// The rule gave none, and wants every event.
+    none_given: bool,
 }
 
 /// Kinds of events, and tests that all must pass.
@@ -52,10 +54,25 @@ impl Interests {
             let interest = Interest::compile(interest);
             any.push(interest.map_err(|why| format!("interest {position}: {why}"))?);
         }
-        if any.is_empty() {
+        let none_given = any.is_empty();
+        if none_given {
             any.push(Interest { kinds: all_kinds(), all: Box::default() });
         }
-        Ok(Interests { any: any.into() })
+        Ok(Interests { any: any.into(), none_given })
+    }
+
+    /// Kinds of events that the rule may want.
+    pub fn kinds(&self) -> Kinds {
+        self.any.iter().fold(Kinds::NONE, |kinds, interest| kinds.with(interest.kinds))
+    }
+
+    /// Whether the rule wants an event. A plan tells this of many rules at once.
+    pub fn want(&self, event: &Event) -> bool {
+        let wants = |interest: &Interest| {
+            let passes = |term: &Term| term.passes(event);
+            interest.kinds.intersects(event.kinds) && interest.all.iter().all(passes)
+        };
+        self.any.iter().any(wants)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Interest> {
@@ -172,7 +189,9 @@ mod tests {
 
     fn wants(interests: Vec<wit::Interest>) -> bool {
         let interests = Interests::compile(interests).unwrap();
-        !Plan::new([[&interests]]).candidates(&shell()).is_empty()
+        let wants = !Plan::new([[&interests]]).candidates(&shell()).is_empty();
+        assert_eq!(interests.want(&shell()), wants, "the plan and the interests agree");
+        wants
     }
 
     #[test]

@@ -103,6 +103,17 @@ pub enum LoadError {
     Metadata(String),
 }
 
+impl From<NoStart> for LoadError {
+    fn from(why: NoStart) -> LoadError {
+        match why {
+            NoStart::Failed(failure) => {
+                LoadError::Fault { cause: failure.cause, detail: failure.detail }
+            }
+            NoStart::Types(error) => LoadError::OtherTypes(shortened(&format!("{error:#}"))),
+        }
+    }
+}
+
 fn listed(names: &[String]) -> String {
     const SHOWN_MAX: usize = 5;
     if names.is_empty() {
@@ -239,12 +250,7 @@ impl Loader {
         let (component, from_cache) = self.compile(wasm, digest.as_slice())?;
         let settings = *self.own_settings.get(name).unwrap_or(&self.settings);
         let mut blueprint = self.link(name, &component, config, &settings)?;
-        let (mut instance, configured) = blueprint.start().map_err(|why| match why {
-            NoStart::Failed(failure) => {
-                LoadError::Fault { cause: failure.cause, detail: failure.detail }
-            }
-            NoStart::Types(error) => LoadError::OtherTypes(shortened(&format!("{error:#}"))),
-        })?;
+        let (mut instance, configured) = blueprint.start()?;
         let metadata = match configured {
             Configured::Metadata(metadata) => metadata,
             Configured::Refused(why) => return Err(LoadError::Refused(shortened(&why))),

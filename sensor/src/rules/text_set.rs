@@ -17,16 +17,13 @@ const LINEAR_MAX: usize = 8;
 /// A set of texts.
 #[derive(Clone, Debug)]
 pub struct TextSet {
-    /// In order, each once.
     texts: Box<[Box<str>]>,
     /// Filled when there are more than [`LINEAR_MAX`].
     hashed: FxHashSet<Box<str>>,
 }
 
 impl TextSet {
-    pub fn new(mut texts: Vec<String>) -> TextSet {
-        texts.sort_unstable();
-        texts.dedup();
+    pub fn new(texts: Vec<String>) -> TextSet {
         let texts: Box<[Box<str>]> = texts.into_iter().map(String::into_boxed_str).collect();
         let hashed = if texts.len() > LINEAR_MAX {
             texts.iter().cloned().collect()
@@ -36,6 +33,7 @@ impl TextSet {
         TextSet { texts, hashed }
     }
 
+    /// The texts, in the order given.
     pub fn texts(&self) -> &[Box<str>] {
         &self.texts
     }

@@ -4,7 +4,9 @@
 
 pub mod churn;
 pub mod ecs;
+pub mod fields;
 pub mod fuzz;
+pub mod golden;
 pub mod guest;
 pub mod history;
 pub mod latency;

@@ -8,4 +8,5 @@ pub mod history;
 pub mod load;
 pub mod prebuilt;
 pub mod program;
+pub mod vm;
 pub mod workload;

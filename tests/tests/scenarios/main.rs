@@ -17,12 +17,14 @@ mod execs;
 mod family;
 mod files;
 mod ids;
+mod kernel;
 mod namespaces;
 mod page;
 mod runner;
 mod sessions;
 mod snapshot;
 mod stage;
+mod stall;
 mod storms;
 mod threads;
 
@@ -31,7 +33,7 @@ use std::process::ExitCode;
 use runner::{Group, Outcome};
 
 /// In the order of the page.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 13] = [
     births::GROUP,
     threads::GROUP,
     execs::GROUP,
@@ -42,7 +44,9 @@ const GROUPS: [Group; 11] = [
     ends::GROUP,
     namespaces::GROUP,
     storms::GROUP,
+    stall::GROUP,
     snapshot::GROUP,
+    kernel::GROUP,
 ];
 
 fn main() -> ExitCode {

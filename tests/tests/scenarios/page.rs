@@ -12,10 +12,7 @@ The hard cases of a process's life, each as a test of the whole program on live 
 (`tests/tests/scenarios/`). The tables are written by the test run: `UPDATE=1 cargo test \
 --workspace --test scenarios`, after `cargo build --workspace`. *Holds*: all fields were as \
 expected. *Unsupported here*: the kernel or the host of that run cannot do what the scenario is \
-about.
-
-A program that the kernel itself starts (`core_pattern`, `release_agent`) is not among them: it \
-takes a setting of the whole host.
+about. [kernels.md](kernels.md) says how each ends on many kernels, with each backend.
 ";
 
 /// Writes the page with `UPDATE=1`, else fails where it does not list what there is.
@@ -40,6 +37,9 @@ pub fn check(groups: &[Group], results: &[Outcomes]) -> Vec<Outcomes> {
 fn page(groups: &[Group], results: &[Outcomes]) -> String {
     let state = |name: &str| match results.iter().find(|result| result.name == name) {
         Some(Outcomes { outcome: Outcome::Holds, .. }) => "holds".to_owned(),
+        Some(Outcomes { outcome: Outcome::Limited(reason), .. }) => {
+            format!("holds within a limit: {reason}")
+        }
         Some(Outcomes { outcome: Outcome::Unsupported(reason), .. }) => {
             format!("unsupported here: {reason}")
         }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::family::{Facts, Family};
+use crate::runner::Held;
 
 /// The programs of `tests/workload/`.
 pub const WORKLOAD: &str = env!("OCELLUS_WORKLOAD");
@@ -30,11 +31,20 @@ pub const ENV_BYTES: usize = 16 << 10;
 const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n[capture]\nenv = \"16KiB\"\n\n\
     [hash]\nwait_ms = 60000\n";
 
+/// Names the backend to try, where it is not the one that the sensor would choose.
+const BACKEND_VARIABLE: &str = "SCENARIOS_BACKEND";
+
+/// What the kprobe backend cannot give.
+const KPROBE_READS_LATE: &str = "kprobes copy 192 bytes of arguments and 128 of the file name that \
+    was passed to exec, and no environment; the rest is read from /proc, as long as the process \
+    lives, and what is missing is marked as cut";
+
 /// Between two looks at what must come.
 const LOOK: Duration = Duration::from_millis(20);
 
 pub struct Stage {
     dir: TempDir,
+    backend: String,
     running: Running,
     written: Mutex<Written>,
 }
@@ -59,11 +69,17 @@ impl Stage {
         open_to_all(dir.path());
         let config = format!("{CONFIG}\n[rules]\ncache_dir = {:?}\n", dir.path().join("cache"));
         std::fs::write(dir.path().join("ocellus.toml"), config).expect("it is writable");
-        let running = Running::start(dir.path(), &[]);
-        let stage = Stage { dir, running, written: Mutex::default() };
+        let backend = std::env::var(BACKEND_VARIABLE).unwrap_or_else(|_| "auto".to_owned());
+        let running = Running::start(dir.path(), &["--backend", &backend]);
+        let stage = Stage { dir, backend, running, written: Mutex::default() };
         // Once this is told, so is all that ran before, and its hashes are known.
         stage.play(&mut stage.workload(["exit", "0"]));
         stage
+    }
+
+    /// What `--backend` was given.
+    pub fn backend(&self) -> &str {
+        &self.backend
     }
 
     /// Stops the sensor.
@@ -91,6 +107,17 @@ impl Stage {
         self.start(command.stdin(Stdio::null())).finish()
     }
 
+    /// Runs a program that lives as long as its standard input. With kprobes that is until its exec
+    /// is told, as what they do not copy is read from /proc then.
+    pub fn play_told(&self, command: &mut Command) -> (Family, Held) {
+        if self.backend != "kprobe" {
+            return (self.play(command), Held::Yes);
+        }
+        let actor = self.begin(command);
+        actor.wait_for("exec", |family| family.root().kinds().contains(&"exec").then_some(()));
+        (actor.finish(), Held::Limited(KPROBE_READS_LATE))
+    }
+
     /// Starts a command whose standard input stays open until the scenario says so.
     pub fn begin(&self, command: &mut Command) -> Actor<'_> {
         self.start(command.stdin(Stdio::piped()))
@@ -115,6 +142,16 @@ impl Stage {
 
     fn events_from(&self, from: usize) -> Vec<Arc<Value>> {
         self.events().events[from..].to_vec()
+    }
+
+    /// Waits for an event, whoever it is of.
+    pub fn wait_for_event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Arc<Value> {
+        let mut looked_at = 0;
+        self.wait(what, || {
+            let new = self.events_from(looked_at);
+            looked_at += new.len();
+            new.into_iter().find(|event| wanted(event))
+        })
     }
 
     /// Waits for what must come.

@@ -9,7 +9,7 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run build test test-kernels bench bench-kernel sim rules examples schema man clean help
+.PHONY: run build test test-kernels bench bench-kernel sim fuzz rules examples schema man clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -44,6 +44,18 @@ bench-kernel: ## Measure in a virtual machine, by instructions: make bench-kerne
 sim: ## Run more of the simulation: make sim SEED=1 RUNS=10000
 	$(CARGO) build --locked --workspace --bins
 	SEED=$(or $(SEED),1) RUNS=$(or $(RUNS),10000) $(CARGO) test --locked --workspace --test sim
+
+# libFuzzer's flags: a minute, one worker, inputs as long as the largest record of ours.
+FUZZ_FLAGS ?= -max_len=65536 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+fuzz: ## Fuzz the machine: make fuzz TARGET=records SECONDS=60, or TARGET=recordings
+	$(CARGO) build --locked --workspace --examples
+	target/debug/examples/fuzz_seeds $(or $(TARGET),records) target/fuzz/seeds/$(or $(TARGET),records)
+	@mkdir -p target/fuzz/corpus/$(or $(TARGET),records) target/fuzz/crashes
+	cd tests/fuzz && RUSTC_WRAPPER=$$PWD/rustc.sh CARGO_TARGET_DIR=../../target/fuzz \
+		$(CARGO) build --locked --bin $(or $(TARGET),records)
+	target/fuzz/debug/$(or $(TARGET),records) -max_total_time=$(or $(SECONDS),60) $(FUZZ_FLAGS) \
+		-artifact_prefix=target/fuzz/crashes/ target/fuzz/corpus/$(or $(TARGET),records) \
+		target/fuzz/seeds/$(or $(TARGET),records) tests/fuzz/corpus/$(or $(TARGET),records)
 
 rules: ## Rebuild the shipped components whose sources have changed, in rules/dist and examples/dist
 	@.ci/setup

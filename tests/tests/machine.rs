@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ocellus::event::{Event, Field, Kinds};
 use ocellus::input::{Digests, HashResult, HashStatus, Input, Lost};
 use ocellus::machine::{Sensor, Settings};
+use ocellus::queue::QUEUE_EVENTS_MAX;
 use ocellus::rules::RuleSet;
+use ocellus_ebpf::abi::{File, Record};
 use ocellus_tests::workload::{Proc, file_id_of, preamble, raw};
 
 const MS: u64 = 1_000_000;
@@ -129,6 +131,43 @@ fn an_event_waits_for_its_hash_and_not_for_ever() {
     let events = bench.until(T0 + 1_750 * MS);
     assert_eq!(events[0].text(Field::OCELLUS_HASH_STATUS), Some("timeout"));
     assert!(events[0].text(Field::ERROR_MESSAGE).is_some());
+}
+
+#[test]
+fn a_full_queue_waits_for_no_hash_and_says_so() {
+    let mut bench = Bench::new(&Settings::default());
+    let child = Proc::INIT.child(42, T0);
+    bench.raw(child.exec(T0, "/bin/cat", &["cat"]), T0);
+    let requests = bench.sensor.take_hash_requests();
+    for n in 1..QUEUE_EVENTS_MAX as u64 {
+        bench.raw(Proc::INIT.child(100, T0 + n).fork(T0 + n, "sh"), T0 + n);
+    }
+    let events = bench.until(T0 + 200 * MS);
+    let status = |event: &Event| event.text(Field::OCELLUS_HASH_STATUS).map(str::to_owned);
+    assert_eq!(status(&events[0]).as_deref(), Some("pending"));
+    assert_eq!(events[0].text(Field::ERROR_MESSAGE), None, "nothing went wrong");
+    assert_eq!(status(&events[1]), None, "a fork of who never executed has no hash to wait for");
+
+    let digests = Digests { sha256: Some("ab".repeat(32)), ..Digests::default() };
+    let result = HashResult { id: requests[0].id, status: HashStatus::Ok, digests, detail: None };
+    bench.feed(&Input::Hash(result), T0 + 300 * MS);
+    bench.raw(child.exit(T0 + 300 * MS, "cat", 0), T0 + 300 * MS);
+    let events = bench.until(T0 + 500 * MS);
+    assert_eq!(status(&events[0]).as_deref(), Some("ok"), "the next event has it");
+    assert_eq!(events[0].text(Field::PROCESS_HASH_SHA256), Some(&*"ab".repeat(32)));
+}
+
+#[test]
+fn an_executable_that_nobody_identified_has_a_status_too() {
+    let mut bench = Bench::new(&Settings::default());
+    let child = Proc::INIT.child(42, T0);
+    let mut bytes = child.exec(T0, "/bin/cat", &["cat"]);
+    let parsed = Record::parse(&bytes).expect("it is a record");
+    bytes = Record { file: File::default(), ..parsed.record }.encode(parsed.spans);
+    bench.raw(bytes, T0);
+    let events = bench.until(T0 + 200 * MS);
+    assert_eq!(events[0].text(Field::OCELLUS_HASH_STATUS), Some("unknown"));
+    assert!(bench.sensor.take_hash_requests().is_empty());
 }
 
 #[test]

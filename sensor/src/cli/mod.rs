@@ -3,6 +3,7 @@
 //! Help, completions and the man page are made from these definitions, so none of them drifts.
 
 mod man;
+mod rules;
 mod schema;
 
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use crate::config::{Backend, Config, ConfigError};
 use crate::sink::Format;
 
 pub use man::man_page;
+use rules::RULES_EXAMPLES;
+pub use rules::{DiffArgs, RulesCommand, TestArgs};
 pub use schema::schema_page;
 
 const ABOUT: &str =
@@ -65,11 +68,6 @@ Examples:
 
 A recording holds command lines, paths and user names of this host: treat it as such.";
 
-const RULES_EXAMPLES: &str = "\
-Examples:
-  ocellus rules build my-rule -o rules/my-rule.wasm
-  ocellus rules check rules";
-
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "ocellus", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
@@ -91,7 +89,7 @@ pub enum Command {
     /// Write raw events to a file, for `replay`
     #[command(after_help = RECORD_EXAMPLES)]
     Record(RecordArgs),
-    /// Build rules, or check them before they are deployed
+    /// Write, test, measure and compare rules
     #[command(subcommand, after_help = RULES_EXAMPLES)]
     Rules(RulesCommand),
     /// Tell what this kernel and this user can do, and what is missing
@@ -185,25 +183,6 @@ pub struct RecordArgs {
     /// Stop once the file has this size
     #[arg(long, value_name = "SIZE", default_value = "256 MiB")]
     pub max_size: ByteSize,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum RulesCommand {
-    /// Load each component of a directory as the sensor would, and tell what it is or why it fails
-    Check {
-        /// Directory of rules (*.wasm)
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-    },
-    /// Build the rule in a directory into a component
-    Build {
-        /// Directory of the rule's source
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-        /// File to write [default: NAME.wasm, after the directory]
-        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        output: Option<PathBuf>,
-    },
 }
 
 #[derive(Clone, Debug, Default, Args)]

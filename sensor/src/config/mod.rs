@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Actions;
 use crate::aggregate::Policy;
+use crate::backend::IdProbes;
 use crate::bytesize::ByteSize;
 use crate::digest::HashSettings;
 use crate::rules::{self, Mode, Permissions};
@@ -32,6 +33,7 @@ pub struct Config {
     pub aggregate: Aggregate,
     pub process: Process,
     pub hash: HashSettings,
+    pub container: Container,
     pub host: Host,
     pub ecs: Ecs,
     pub rules: Rules,
@@ -54,6 +56,8 @@ pub struct Capture {
     /// Bytes of its environment; none leaves the environment alone, as it often holds secrets.
     #[serde(with = "size_or_off")]
     pub env: Option<ByteSize>,
+    /// Changes of credentials, sessions, process groups and names.
+    pub ids: IdProbes,
     /// Report the processes that run when the sensor starts.
     pub snapshot: bool,
 }
@@ -91,6 +95,16 @@ pub struct Process {
     pub grace_ms: u64,
     /// Generations in `ocellus.ancestors.*`.
     pub ancestors: u32,
+}
+
+/// What is said about containers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Container {
+    /// Look up names and images in the files that the runtimes keep.
+    pub names: bool,
+    /// Where those files are looked for.
+    pub root: PathBuf,
 }
 
 /// What the sensor says about the host.
@@ -231,6 +245,7 @@ impl Default for Capture {
             ring_bytes: ByteSize(8 << 20),
             args_max: ByteSize(32 << 10),
             env: None,
+            ids: IdProbes::default(),
             snapshot: true,
         }
     }
@@ -245,6 +260,12 @@ impl Default for Aggregate {
 impl Default for Process {
     fn default() -> Process {
         Process { max: 65_536, grace_ms: 4_000, ancestors: 8 }
+    }
+}
+
+impl Default for Container {
+    fn default() -> Container {
+        Container { names: true, root: PathBuf::from("/") }
     }
 }
 

@@ -13,6 +13,7 @@ mod upkeep;
 
 pub use replay::{ReplayReport, replay};
 pub use rules::{RulesError, load_once};
+pub(crate) use settings::machine as machine_settings;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -26,11 +27,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::backend::BackendError;
-use crate::config::Config;
+use crate::config::{Config, Container};
+use crate::container::files::Reader as ContainerReader;
 use crate::digest::pool::Pool;
 use crate::event::{Event, Kinds};
 use crate::host::{boottime_ns, wall_offset_ns};
-use crate::input::{HashResult, HashStatus, HostInfo, Input, NameAnswers};
+use crate::input::{ContainerAnswer, HashResult, HashStatus, HostInfo, Input, NameAnswers};
 use crate::machine::Sensor;
 use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
@@ -101,6 +103,7 @@ pub enum RunError {
 enum Message {
     Hash(HashResult),
     Names(NameAnswers),
+    Container(ContainerAnswer),
     Snapshot(Snapshot),
 }
 
@@ -125,6 +128,7 @@ struct Rim {
     recorder: Option<Writer>,
     pool: Option<Pool>,
     resolver: Resolver,
+    containers: Option<ContainerReader>,
     name_files: NameFiles,
     rules: Option<Rules>,
     sender: mpsc::Sender<Message>,
@@ -171,6 +175,8 @@ impl Rim {
         let answers = sender.clone();
         let on_answer = move |names| drop(answers.try_send(Message::Names(names)));
         let resolver = Resolver::start(on_answer).map_err(start("the name look-ups"))?;
+        let containers = start_containers(&config.container, &sender)
+            .map_err(start("the look-ups of containers"))?;
         let ring = wait_for(source.ring_fd().map_err(start("waiting for the ring"))?)
             .map_err(start("waiting for the ring"))?;
         let mut rim = Rim {
@@ -181,6 +187,7 @@ impl Rim {
             recorder,
             pool,
             resolver,
+            containers,
             name_files: NameFiles::default(),
             rules,
             sender,
@@ -332,6 +339,11 @@ impl Rim {
                 drop(self.sender.try_send(Message::Hash(result)));
             }
         }
+        for request in self.sensor.take_container_requests() {
+            if let Some(containers) = &self.containers {
+                containers.ask(request);
+            }
+        }
         let questions = self.sensor.take_questions();
         if !questions.is_empty() {
             let Questions { users, groups } = &questions;
@@ -357,6 +369,7 @@ impl Rim {
         match message {
             Message::Hash(result) => self.input(&Input::Hash(result)),
             Message::Names(answers) => self.input(&Input::MoreNames(answers)),
+            Message::Container(answer) => self.input(&Input::Container(answer)),
             Message::Snapshot(snapshot) => self.take_snapshot(&snapshot),
         }
     }
@@ -386,6 +399,17 @@ impl Rim {
         let next = Instant::now() + wait.min(HOUSEKEEPING_INTERVAL);
         self.stop_at.map_or(next, |stop_at| next.min(stop_at))
     }
+}
+
+/// Starts the thread that reads what is known of containers, if that is wanted.
+fn start_containers(
+    settings: &Container,
+    sender: &mpsc::Sender<Message>,
+) -> std::io::Result<Option<ContainerReader>> {
+    let answers = sender.clone();
+    let on_answer = move |answer| drop(answers.try_send(Message::Container(answer)));
+    let start = || ContainerReader::start(settings.root.clone(), on_answer);
+    settings.names.then(start).transpose()
 }
 
 /// Lets the event loop wait for a descriptor.

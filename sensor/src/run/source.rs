@@ -35,6 +35,7 @@ impl Source {
             args_max: capture.args_max.0 as u32,
             env_max: capture.env.map_or(0, |size| size.0 as u32),
             btf: capture.btf.clone(),
+            ids: capture.ids,
         };
         settings.check()?;
         let probes = Probes::open(capture.backend, &settings)?;

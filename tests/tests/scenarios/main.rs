@@ -12,6 +12,7 @@
 
 mod args;
 mod births;
+mod containers;
 mod ends;
 mod execs;
 mod family;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 use runner::{Group, Outcome};
 
 /// In the order of the page.
-const GROUPS: [Group; 13] = [
+const GROUPS: [Group; 14] = [
     births::GROUP,
     threads::GROUP,
     execs::GROUP,
@@ -43,10 +44,11 @@ const GROUPS: [Group; 13] = [
     sessions::GROUP,
     ends::GROUP,
     namespaces::GROUP,
+    containers::GROUP,
+    kernel::GROUP,
     storms::GROUP,
     stall::GROUP,
     snapshot::GROUP,
-    kernel::GROUP,
 ];
 
 fn main() -> ExitCode {

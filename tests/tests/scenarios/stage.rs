@@ -26,9 +26,9 @@ pub const STILL32: &str = env!("OCELLUS_STILL32");
 pub const ENV_BYTES: usize = 16 << 10;
 
 /// Each raw event is an event of its own, so that what is told does not depend on how fast a busy
-/// machine runs a scenario. That they merge is tested where one sensor serves one test. Hashes are
+/// machine runs a scenario. Changes of ids are seen by whatever way this kernel has. That they merge is tested where one sensor serves one test. Hashes are
 /// waited for, however late they come.
-const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n[capture]\nenv = \"16KiB\"\n\n\
+const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n[capture]\nenv = \"16KiB\"\nids = \"syscalls\"\n\n\
     [hash]\nwait_ms = 60000\n";
 
 /// Names the backend to try, where it is not the one that the sensor would choose.
@@ -38,6 +38,8 @@ const BACKEND_VARIABLE: &str = "SCENARIOS_BACKEND";
 const KPROBE_READS_LATE: &str = "kprobes copy 192 bytes of arguments and 128 of the file name that \
     was passed to exec, and no environment; the rest is read from /proc, as long as the process \
     lives, and what is missing is marked as cut";
+/// Below the stage's directory, where the files of container runtimes are looked for.
+const RUNTIMES: &str = "runtimes";
 
 /// Between two looks at what must come.
 const LOOK: Duration = Duration::from_millis(20);
@@ -67,7 +69,9 @@ impl Stage {
             .expect("there is room for a directory");
         // Some scenarios run as another user.
         open_to_all(dir.path());
-        let config = format!("{CONFIG}\n[rules]\ncache_dir = {:?}\n", dir.path().join("cache"));
+        let (cache, runtimes) = (dir.path().join("cache"), dir.path().join(RUNTIMES));
+        let own = format!("[rules]\ncache_dir = {cache:?}\n\n[container]\nroot = {runtimes:?}\n");
+        let config = format!("{CONFIG}\n{own}");
         std::fs::write(dir.path().join("ocellus.toml"), config).expect("it is writable");
         let backend = std::env::var(BACKEND_VARIABLE).unwrap_or_else(|_| "auto".to_owned());
         let running = Running::start(dir.path(), &["--backend", &backend]);
@@ -93,6 +97,11 @@ impl Stage {
         std::fs::create_dir(&path).expect("the name is new");
         open_to_all(&path);
         path
+    }
+
+    /// Where the sensor looks for the files of container runtimes.
+    pub fn runtimes(&self) -> PathBuf {
+        self.dir.path().join(RUNTIMES)
     }
 
     /// A command of the workload program, in words.
@@ -140,18 +149,13 @@ impl Stage {
         written
     }
 
-    fn events_from(&self, from: usize) -> Vec<Arc<Value>> {
-        self.events().events[from..].to_vec()
+    /// Waits for the first event that is wanted, of any process.
+    pub fn event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Arc<Value> {
+        self.wait(what, || self.events().events.iter().find(|event| wanted(event)).cloned())
     }
 
-    /// Waits for an event, whoever it is of.
-    pub fn wait_for_event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Arc<Value> {
-        let mut looked_at = 0;
-        self.wait(what, || {
-            let new = self.events_from(looked_at);
-            looked_at += new.len();
-            new.into_iter().find(|event| wanted(event))
-        })
+    fn events_from(&self, from: usize) -> Vec<Arc<Value>> {
+        self.events().events[from..].to_vec()
     }
 
     /// Waits for what must come.

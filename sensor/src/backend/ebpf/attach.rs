@@ -59,7 +59,7 @@ pub(super) struct Attached {
     pub(super) has_spare: bool,
 }
 
-/// Attaches each probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
+/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
 /// With `spare`, both raw_tp programs are attached behind tp_btf.
 pub(super) fn attach_probes(
     programs: &mut aya::Ebpf,
@@ -99,11 +99,15 @@ pub(super) fn attach_probes(
 }
 
 /// What became of a probe that has one way only.
-fn status(name: &'static str, attach: String, tried: Result<(), ProgramError>) -> ProbeStatus {
+pub(super) fn status(
+    name: &'static str,
+    attach: String,
+    tried: Result<(), ProgramError>,
+) -> ProbeStatus {
     ProbeStatus::of(name, vec![way(attach, tried)])
 }
 
-fn way(attach: String, tried: Result<(), ProgramError>) -> Way {
+pub(super) fn way(attach: String, tried: Result<(), ProgramError>) -> Way {
     let result = match tried {
         Ok(()) => WayResult::Attached,
         Err(error) => WayResult::Refused { reason: reason(&error) },
@@ -111,7 +115,7 @@ fn way(attach: String, tried: Result<(), ProgramError>) -> Way {
     Way { attach, result }
 }
 
-fn attach_btf(
+pub(super) fn attach_btf(
     programs: &mut aya::Ebpf,
     program: &str,
     tracepoint: &str,
@@ -124,7 +128,7 @@ fn attach_btf(
     Ok(())
 }
 
-fn attach_raw(
+pub(super) fn attach_raw(
     programs: &mut aya::Ebpf,
     program: &str,
     tracepoint: &str,
@@ -149,7 +153,7 @@ pub(super) fn load_tasks(programs: &mut aya::Ebpf, btf: &Btf) -> ProbeStatus {
 }
 
 /// One line on why a program was refused, with the end of the verifier's log if there is one.
-fn reason(error: &ProgramError) -> String {
+pub(super) fn reason(error: &ProgramError) -> String {
     let ProgramError::LoadError { io_error, verifier_log } = error else {
         return chain(error);
     };

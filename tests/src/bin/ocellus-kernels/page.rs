@@ -37,12 +37,12 @@ pub fn print(report: &Report) {
     }
 }
 
-/// Writes both after a whole run in which nothing failed. After others, says where they are no
-/// longer what was found. True when they are.
-pub fn check(reports: &[Report], is_whole: bool) -> io::Result<bool> {
+/// Writes both if asked to and nothing failed. Else says where they are not what was found. True when
+/// they are.
+pub fn check(reports: &[Report], writes: bool) -> io::Result<bool> {
     let (page_path, readme_path) = (root().join("docs/kernels.md"), root().join("README.md"));
     let readme = std::fs::read_to_string(&readme_path)?;
-    if is_whole {
+    if writes {
         if reports.iter().any(|report| !report.failures().is_empty()) {
             println!("\nSomething failed: docs/kernels.md and README.md stay as they are.");
             return Ok(true);

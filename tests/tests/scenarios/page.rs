@@ -12,7 +12,7 @@ The hard cases of a process's life, each as a test of the whole program on live 
 (`tests/tests/scenarios/`). The tables are written by the test run: `UPDATE=1 cargo test \
 --workspace --test scenarios`, after `cargo build --workspace`. *Holds*: all fields were as \
 expected. *Unsupported here*: the kernel or the host of that run cannot do what the scenario is \
-about. [kernels.md](kernels.md) says how each ends on many kernels, with each backend.
+about.
 ";
 
 /// Writes the page with `UPDATE=1`, else fails where it does not list what there is.

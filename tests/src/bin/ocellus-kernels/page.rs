@@ -18,8 +18,7 @@ const INTRODUCTION: &str = "\
 
 On which kernels Ocellus was run, and what it gave there. Each is a kernel package of Debian, booted \
 by qemu in software emulation with two CPUs; `make test-kernels` fetches them, runs everything below \
-and writes this page, and `make test-kernels KERNEL=6.1` tries one of them. The oldest and the \
-newest are tried by each `make test`.
+and writes this page, and `make test-kernels KERNEL=6.1` tries one of them.
 
 What runs there: every [scenario](scenarios.md) with each backend, among them storms of thousands of \
 processes, with all events held against ECS; the tests of the probes themselves; rules that mean \

@@ -12,7 +12,9 @@ pub(crate) use host::{kernel_release, release_below};
 
 use crate::backend::ebpf::Ebpf;
 use crate::backend::kprobe::{self, Kprobe};
-use crate::backend::{BackendError, CaptureSettings, ProbeStatus, Way, WayResult};
+use crate::backend::{
+    BackendError, CaptureSettings, ProbeStatus, WAITS_FOR_SYSCALLS, Way, WayResult,
+};
 use crate::error_chain::ErrorChain;
 
 /// Column in which the values of the report begin.
@@ -189,7 +191,22 @@ fn advise(report: &Report) -> Vec<String> {
         );
     }
     let Some(best) = report.backends.first() else { return advice };
-    if advice.is_empty() && !(best.runs() && best.skipped().is_empty()) {
+    let waits = |probe: &&ProbeStatus| {
+        let waits = |way: &Way| match &way.result {
+            WayResult::Refused { reason } => reason.ends_with(WAITS_FOR_SYSCALLS),
+            _ => false,
+        };
+        !probe.attached() && probe.ways.iter().any(waits)
+    };
+    if let Some(probe) = best.probes.iter().find(waits) {
+        advice.push(format!(
+            "for {} too, set ids = \"syscalls\" in the section [capture] of the configuration: \
+             each system call of the host then takes some 100 instructions more",
+            probe.name
+        ));
+    }
+    let skipped = best.probes.iter().any(|probe| !probe.attached() && !waits(&probe));
+    if advice.is_empty() && (skipped || !best.runs()) {
         advice.push("report this with the lines above, the kernel refuses what it has".to_owned());
     }
     advice
@@ -339,6 +356,17 @@ mod tests {
         let verdict = judge(&report);
         assert_eq!((verdict.state, verdict.backend), (State::Degraded, Some("kprobe")));
         assert!(verdict.summary.contains("give less"), "{}", verdict.summary);
+    }
+
+    #[test]
+    fn a_probe_that_waits_for_a_setting_names_it() {
+        let mut report = report();
+        let refused = probe("process_groups", "raw_tp/sys_exit", Some(WAITS_FOR_SYSCALLS));
+        report.backends[0].probes.push(refused);
+        let verdict = judge(&report);
+        assert_eq!(verdict.state, State::Degraded);
+        let [advice] = &verdict.advice[..] else { panic!("{:?}", verdict.advice) };
+        assert!(advice.contains("ids = \"syscalls\""), "{advice}");
     }
 
     #[test]

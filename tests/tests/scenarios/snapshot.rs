@@ -55,7 +55,7 @@ fn started_late(stage: &Stage) -> Held {
         });
     }
     let dir = tempfile::Builder::new().prefix("ocellus-late-").tempdir().expect("there is room");
-    let late = Running::start(dir.path(), &[]);
+    let late = Running::start(dir.path(), &["--backend", stage.backend()]);
     // All that runs is read before any of it is told; who ends earlier may not be seen running.
     let any = json!(actors[0].pid);
     late.wait_for_event("running process", |event| field(event, "process.pid") == &any);

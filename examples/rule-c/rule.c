@@ -25,12 +25,10 @@ static const ocellus_rule_info rules[] = {{
     .version = OCELLUS_TEXT("0.1.0"),
     .attack = OCELLUS_LIST(attack),
     .permissions = OCELLUS_MAY_ALERT,
+    .interests = OCELLUS_LIST(interests),
 }};
 
-const ocellus_metadata ocellus_rule = {
-    .rules = OCELLUS_LIST(rules),
-    .interests = OCELLUS_LIST(interests),
-};
+const ocellus_metadata ocellus_rule = {.rules = OCELLUS_LIST(rules)};
 
 static ocellus_field user_name, command_line;
 

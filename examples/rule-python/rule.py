@@ -37,12 +37,12 @@ class WitWorld(wit_world.WitWorld):
                     attack=["T1095"],
                     false_positives=[],
                     permissions=Permissions.ALERT,
-                )
-            ],
-            interests=[
-                Interest(
-                    kinds=["process.exec"],
-                    terms=[Term("process.name", Test_OneOf(["nc", "ncat", "netcat"]))],
+                    interests=[
+                        Interest(
+                            kinds=["process.exec"],
+                            terms=[Term("process.name", Test_OneOf(["nc", "ncat", "netcat"]))],
+                        )
+                    ],
                 )
             ],
         )

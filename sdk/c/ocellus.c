@@ -6,7 +6,7 @@
 /* ---- What the sensor gives -------------------------------------------- */
 
 #define IMPORT(interface, name)                                                \
-    __attribute__((import_module("ocellus:rule/" interface "@0.1.0"), import_name(name)))
+    __attribute__((import_module("ocellus:rule/" interface "@1.0.0"), import_name(name)))
 
 /* Answers that do not fit one number are written through a pointer. */
 typedef struct {
@@ -104,7 +104,7 @@ typedef struct {
     };
 } result_metadata;
 
-_Static_assert(sizeof(result_metadata) == 20, "result<metadata, string>");
+_Static_assert(sizeof(result_metadata) == 12, "result<metadata, string>");
 
 __attribute__((weak)) bool ocellus_configure(ocellus_text config) {
     (void)config;

@@ -69,7 +69,12 @@ typedef struct {
 } ocellus_interest;
 
 /* What a rule asks to be allowed to do. */
-enum { OCELLUS_MAY_TAG = 1, OCELLUS_MAY_ALERT = 2, OCELLUS_MAY_DROP = 4 };
+enum {
+    OCELLUS_MAY_TAG = 1,
+    OCELLUS_MAY_ALERT = 2,
+    OCELLUS_MAY_DROP = 4,
+    OCELLUS_MAY_SEE_ENVIRONMENT = 8, /* process.env_vars */
+};
 
 /* One rule of a component. */
 typedef struct {
@@ -80,19 +85,20 @@ typedef struct {
     ocellus_texts attack; /* MITRE ATT&CK techniques, for example T1059.004 */
     ocellus_texts false_positives;
     uint8_t permissions; /* OCELLUS_MAY_... */
+    /* The rule is called for an event that one of these lets through; for
+     * every event when there is none. */
+    struct {
+        const ocellus_interest *data;
+        size_t size;
+    } interests;
 } ocellus_rule_info;
 
-/* The rule calls are for an event that one of the interests lets through; for
- * every event when there is none. */
+/* The rules of a component. */
 typedef struct {
     struct {
         const ocellus_rule_info *data;
         size_t size;
     } rules;
-    struct {
-        const ocellus_interest *data;
-        size_t size;
-    } interests;
 } ocellus_metadata;
 
 /* ---- What a rule defines ---------------------------------------------- */
@@ -168,8 +174,9 @@ _Static_assert(sizeof(ocellus_text) == 8, "string");
 _Static_assert(sizeof(ocellus_term) == 32, "record term");
 _Static_assert(offsetof(ocellus_term, texts) == 16, "payload of variant test");
 _Static_assert(sizeof(ocellus_interest) == 16, "record interest");
-_Static_assert(sizeof(ocellus_rule_info) == 52, "record rule-info");
+_Static_assert(sizeof(ocellus_rule_info) == 60, "record rule-info");
 _Static_assert(offsetof(ocellus_rule_info, permissions) == 48, "permissions");
-_Static_assert(sizeof(ocellus_metadata) == 16, "record metadata");
+_Static_assert(offsetof(ocellus_rule_info, interests) == 52, "interests");
+_Static_assert(sizeof(ocellus_metadata) == 8, "record metadata");
 
 #endif

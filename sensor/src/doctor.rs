@@ -133,8 +133,8 @@ fn advise(report: &Report) -> Vec<String> {
     };
     if let Some(probe) = report.probes.iter().find(|probe| waits(probe)) {
         advice.push(format!(
-            "for {} too, set ids = \"syscalls\" in the section [capture] of the configuration: each \
-             system call of the host then takes some 100 instructions more",
+            "for {} too, set ids = \"syscalls\" in the section [capture] of the configuration: \
+             each system call of the host then takes some 100 instructions more",
             probe.name
         ));
     }

@@ -291,11 +291,7 @@ impl Event {
 
     /// A number, a flag as 0 or 1, or a time in nanoseconds since the epoch.
     pub fn number(&self, field: Field) -> Option<u64> {
-        match self.get(field) {
-            Value::Number(number) | Value::Time(number) => Some(*number),
-            Value::Flag(flag) => Some(u64::from(*flag)),
-            _ => None,
-        }
+        self.get(field).number()
     }
 
     /// The values of a field of several texts.
@@ -315,6 +311,16 @@ impl fmt::Debug for Event {
 }
 
 impl Value {
+    /// A number, a flag as 0 or 1, or a time in nanoseconds since the epoch. The largest number
+    /// stands for none: in packed events it means that there is no value.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Value::Number(number) | Value::Time(number) => Some(*number).filter(|n| *n != u64::MAX),
+            Value::Flag(flag) => Some(u64::from(*flag)),
+            _ => None,
+        }
+    }
+
     fn fits(&self, field_type: FieldType) -> bool {
         match self {
             Value::Absent => true,

@@ -3,6 +3,7 @@
 //! It reads no clock, no file and no socket. The same inputs at the same times give the same
 //! events, to the byte; that is what a recording relies on.
 
+use std::any::Any;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -15,11 +16,14 @@ use crate::enrich::Enricher;
 use crate::entry;
 use crate::event::{Event, Field, Kinds, Value};
 use crate::input::{ContainerRequest, HashRequest, HashResult, Input, Lost};
+use crate::known::Known;
 use crate::process::{ProcessId, Table, TableStats};
 use crate::queue::{QUEUE_EVENTS_MAX, Queue, Run};
 use crate::raw::{Decoder, Image, Kind, RawEvent};
-use crate::rules::{Fault, RuleSet};
+use crate::rules::budget::BATCH_EVENTS_MAX;
+use crate::rules::{Events, Fault, Processes, RuleSet};
 use crate::users::Questions;
+use crate::verdict::Verdict;
 use ocellus_ebpf::abi;
 
 /// Under this name, raw events of kernel threads are dropped: they execute nothing.
@@ -59,7 +63,7 @@ pub struct Hashing {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            hold_time_ms: 100,
+            hold_time_ms: 50,
             policy: Policy::default(),
             actions: Actions::default(),
             processes_max: 65_536,
@@ -90,6 +94,8 @@ pub struct Sensor {
     snapshot_events: bool,
     sensor_pid: u32,
     counters: Counters,
+    /// Events that are to be judged together, fewer than [`BATCH_EVENTS_MAX`].
+    unjudged: Vec<Arc<Event>>,
     /// Judge every event; the rim changes them between two steps.
     pub rules: RuleSet,
 }
@@ -111,6 +117,7 @@ impl Sensor {
             snapshot_events: settings.snapshot_events,
             sensor_pid: 0,
             counters: Counters::default(),
+            unjudged: Vec::new(),
             rules,
         }
     }
@@ -165,6 +172,7 @@ impl Sensor {
         while self.next_is_ripe(now_ns) {
             self.deliver_next(now_ns, out);
         }
+        self.judge_all(now_ns, out);
         self.end_snapshot(now_ns);
         self.table.sweep(now_ns);
     }
@@ -174,6 +182,7 @@ impl Sensor {
         while !self.queue.is_empty() {
             self.deliver_next(now_ns, out);
         }
+        self.judge_all(now_ns, out);
         self.end_snapshot(now_ns);
     }
 
@@ -318,28 +327,63 @@ impl Sensor {
     fn judge_own(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
         self.counters.receive_named("sensor", 1);
         self.judge(event, now_ns, out);
+        self.judge_all(now_ns, out);
     }
 
-    /// Asks the rules, and delivers the event unless one of them drops it.
+    /// Has an event judged with those that wait for it; the order of events stays.
     fn judge(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
         if self.rules.is_empty() {
             self.counters.delivered += 1;
             out.push(Arc::new(event));
             return;
         }
-        let mut event = Arc::new(event);
-        let verdict = self.rules.judge(&event, now_ns);
-        match &verdict.dropped_by {
-            Some(rule) => self.counters.drop_by(&rule.id),
-            None => {
-                verdict.apply(Arc::make_mut(&mut event));
-                self.counters.delivered += 1;
-                out.push(event);
+        self.unjudged.push(Arc::new(event));
+        if self.unjudged.len() >= BATCH_EVENTS_MAX {
+            self.judge_all(now_ns, out);
+        }
+    }
+
+    /// Asks the rules about the events that wait, and delivers those that no rule drops.
+    fn judge_all(&mut self, now_ns: u64, out: &mut Vec<Arc<Event>>) {
+        if self.unjudged.is_empty() {
+            return;
+        }
+        let events: Events = Arc::new(std::mem::take(&mut self.unjudged));
+        let verdicts = self.ask_rules(&events, now_ns);
+        // The rules have let go of the events, so that verdicts can be written into them.
+        let events = Arc::try_unwrap(events).unwrap_or_else(|shared| (*shared).clone());
+        for (mut event, verdict) in events.into_iter().zip(verdicts) {
+            match &verdict.dropped_by {
+                Some(rule) => self.counters.drop_by(&rule.id),
+                None => {
+                    verdict.apply(Arc::make_mut(&mut event));
+                    self.counters.delivered += 1;
+                    out.push(event);
+                }
+            }
+            for fault in &verdict.faults {
+                self.fault(fault, now_ns, out);
             }
         }
-        for fault in &verdict.faults {
-            self.fault(fault, now_ns, out);
+    }
+
+    /// Lends the rules what they may look things up in.
+    fn ask_rules(&mut self, events: &Events, now_ns: u64) -> Vec<Verdict> {
+        if !self.rules.ask_for_processes() {
+            return self.rules.judge_all(events, now_ns, &mut None);
         }
+        let known = Known {
+            table: std::mem::take(&mut self.table),
+            users: std::mem::take(&mut self.enricher.users),
+            wall_offset_ns: self.enricher.wall_offset_ns(),
+        };
+        let mut lent: Option<Box<dyn Processes>> = Some(Box::new(known));
+        let verdicts = self.rules.judge_all(events, now_ns, &mut lent);
+        let lent = lent.map(|lent| -> Box<dyn Any> { lent }).and_then(|any| any.downcast().ok());
+        let known: Box<Known> = lent.expect("the rules give back what they were lent");
+        self.table = known.table;
+        self.enricher.users = known.users;
+        verdicts
     }
 
     /// A fault is an event that no rule judges: one that fails on it would never stop.
@@ -357,7 +401,7 @@ impl Sensor {
 
     /// When [`step`](Sensor::step) may have something to deliver, boottime ns.
     pub fn next_step_ns(&self) -> Option<u64> {
-        self.queue.ripe_at()
+        if self.unjudged.is_empty() { self.queue.ripe_at() } else { Some(0) }
     }
 
     /// Files to hash.
@@ -393,7 +437,7 @@ impl Sensor {
     }
 
     pub fn counters(&self) -> Counters {
-        self.counters.settled(self.queue.len())
+        self.counters.settled(self.queue.len() + self.unjudged.len())
     }
 
     pub fn table(&self) -> &Table {

@@ -8,6 +8,7 @@ use wit_parser::Resolve;
 pub const TAG: u8 = 1;
 pub const ALERT: u8 = 2;
 pub const DROP: u8 = 4;
+pub const ENVIRONMENT: u8 = 8;
 
 /// Address of the first constant in the guest's memory.
 const CONSTANTS: u32 = 1024;
@@ -23,7 +24,6 @@ const RESULT: u32 = 64;
 #[derive(Clone, Debug)]
 pub struct Guest {
     rules: Vec<Rule>,
-    interests: Vec<(Vec<String>, Vec<Term>)>,
     /// Body of `configure`; none: it answers the rules and interests above.
     configure: Option<String>,
     /// Body of `on-event`.
@@ -39,6 +39,7 @@ struct Rule {
     id: String,
     permissions: u8,
     attack: Vec<String>,
+    interests: Vec<(Vec<String>, Vec<Term>)>,
 }
 
 /// A term of an interest.
@@ -73,12 +74,11 @@ impl Guest {
     pub fn new(id: &str) -> Guest {
         Guest {
             rules: vec![],
-            interests: vec![],
             configure: None,
             on_event: "i32.const 0".into(),
             items: String::new(),
             constants: vec![],
-            version: "0.1.0".into(),
+            version: "1.0.0".into(),
         }
         .rule(id, TAG | ALERT | DROP)
         .hits(&[])
@@ -86,7 +86,7 @@ impl Guest {
 
     /// One more rule.
     pub fn rule(mut self, id: &str, permissions: u8) -> Guest {
-        self.rules.push(Rule { id: id.into(), permissions, attack: vec![] });
+        self.rules.push(Rule { id: id.into(), permissions, attack: vec![], interests: vec![] });
         self
     }
 
@@ -103,9 +103,11 @@ impl Guest {
         self
     }
 
-    /// One more interest.
+    /// One more interest of the last rule.
     pub fn interest(mut self, kinds: &[&str], terms: &[Term]) -> Guest {
-        self.interests.push((kinds.iter().map(|kind| kind.to_string()).collect(), terms.to_vec()));
+        let kinds = kinds.iter().map(|kind| kind.to_string()).collect();
+        let rule = self.rules.last_mut().expect("a guest has a rule");
+        rule.interests.push((kinds, terms.to_vec()));
         self
     }
 
@@ -161,16 +163,7 @@ impl Guest {
     pub fn metadata(&mut self) -> u32 {
         let rules: Vec<Vec<u8>> =
             self.rules.clone().iter().map(|rule| self.rule_info(rule)).collect();
-        let interests = self.interests.clone();
-        let interests: Vec<Vec<u8>> = interests
-            .iter()
-            .map(|(kinds, terms)| {
-                let terms: Vec<Vec<u8>> = terms.iter().map(|term| self.term(term)).collect();
-                let kinds = self.strings(kinds);
-                words(&[kinds, self.list(&terms)].concat())
-            })
-            .collect();
-        let answer = [vec![0], self.list(&rules), self.list(&interests)].concat();
+        let answer = [vec![0], self.list(&rules)].concat();
         self.constant(&words(&answer))
     }
 
@@ -244,7 +237,14 @@ impl Guest {
         let attack = self.strings(&rule.attack);
         let none = self.strings(&[]);
         let permissions = vec![u32::from(rule.permissions)];
-        words(&[id, name, description, version, attack, none, permissions].concat())
+        let interests = rule.interests.iter().map(|(kinds, terms)| {
+            let terms: Vec<Vec<u8>> = terms.iter().map(|term| self.term(term)).collect();
+            let kinds = self.strings(kinds);
+            words(&[kinds, self.list(&terms)].concat())
+        });
+        let interests: Vec<Vec<u8>> = interests.collect();
+        let interests = self.list(&interests);
+        words(&[id, name, description, version, attack, none, permissions, interests].concat())
     }
 
     fn term(&mut self, term: &Term) -> Vec<u8> {
@@ -299,11 +299,15 @@ pub fn words(words: &[u32]) -> Vec<u8> {
 
 /// The contract as one file, with a version of our choice.
 fn contract(version: &str) -> String {
-    const HEADER: &str = "package ocellus:rule@0.1.0;";
+    const HEADER: &str = "package ocellus:rule@1.0.0;";
     let files = [
         include_str!("../../wit/types.wit"),
         include_str!("../../wit/host.wit"),
         include_str!("../../wit/event.wit"),
+        include_str!("../../wit/packed.wit"),
+        include_str!("../../wit/processes.wit"),
+        include_str!("../../wit/state.wit"),
+        include_str!("../../wit/carry.wit"),
         include_str!("../../wit/rule.wit"),
     ];
     let parts = files.map(|file| file.strip_prefix(HEADER).expect("each file has the header"));

@@ -153,7 +153,9 @@ impl Guest {
             }
             Language::Python => {}
         }
-        files.retain(|file| file.extension().is_none_or(|extension| extension != "md"));
+        // What `rules new` writes is no part of a component.
+        let is_template = |file: &Path| file.iter().any(|part| part == "template");
+        files.retain(|file| !is_template(file) && file.extension().is_none_or(|it| it != "md"));
         Ok(files)
     }
 }

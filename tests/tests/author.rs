@@ -125,8 +125,10 @@ fn what_is_wrong_with_a_component_is_named() {
     let guest = Guest::new("a").interest(&["process.exec"], &[field]);
     assert_has(
         &refused(&guest.build()),
-        &["a.wasm: its metadata is wrong: interest 0: there is no field `process.nam`; did you \
-           mean `process.name`?"],
+        &[
+            "a.wasm: its metadata is wrong: ",
+            "interest 0: there is no field `process.nam`; did you mean `process.name`?",
+        ],
     );
     let whole = netcat("a", "a").build();
     assert_has(&refused(&whole[..whole.len() / 2]), &["a.wasm: it does not compile: "]);
@@ -228,6 +230,8 @@ fn what_is_wrong_with_fixtures_is_named() {
     assert_has(&refused(baseline), &["cannot open the recording none.ocellus"]);
     let (_, error) = fails(dir.path(), &["test", "netcat.wasm"]);
     assert_has(&error, &["there is nothing to test: netcat.wasm has no fixtures"]);
+    let (_, error) = fails(dir.path(), &["test", "telnet.wasm"]);
+    assert_has(&error, &["cannot read telnet.wasm: No such file"]);
 }
 
 #[test]
@@ -445,6 +449,75 @@ fn the_shipped_rules_pass_their_fixtures() {
     assert!(tested > 10, "{tested}");
 }
 
+/// The recipes of docs/rules.md are those of the cookbook, and do what they say.
+#[test]
+fn the_cookbook_passes_its_fixtures_and_is_what_the_documentation_shows() {
+    let fixtures = root("examples/cookbook/tests");
+    let component = root("examples/dist/cookbook.wasm");
+    let [component, fixtures] = [&component, &fixtures].map(|path| path.to_str().unwrap());
+    let out = succeeds(Path::new("."), &["test", component, "--fixtures", fixtures]);
+    assert_has(&out, &["cookbook-first-seen 0.1.0", "19 passed, 0 failed"]);
+
+    let page = fs::read_to_string(root("docs/rules.md")).unwrap();
+    let cookbook = page.split("\n## Cookbook\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let shown: Vec<&str> = cookbook.split("```rust\n").skip(1).collect();
+    let mut recipes = 0;
+    for entry in fs::read_dir(root("examples/cookbook/src")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().is_some_and(|name| name == "lib.rs") {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        let code = source.replacen("use ocellus_sdk::prelude::*;\n\n", "", 1);
+        let is_shown = shown.iter().any(|it| it.split("```").next() == Some(&*code));
+        assert!(is_shown, "docs/rules.md does not show {} as it is", path.display());
+        recipes += 1;
+    }
+    assert_eq!((recipes, shown.len()), (10, 10));
+}
+
+/// What docs/rules.md teaches: the rule and the fixtures of its tutorial, as they stand there.
+#[test]
+fn the_tutorial_works() {
+    let page = fs::read_to_string(root("docs/rules.md")).unwrap();
+    let tutorial = page.split("\n## Tutorial\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let block = |language: &str, position: usize| {
+        let opening = format!("```{language}\n");
+        let mut blocks = tutorial.split(&opening).skip(1);
+        blocks.nth(position).unwrap().split("```").next().unwrap().to_owned()
+    };
+    let dir = author_dir();
+    let _ = fs::remove_dir_all(dir.join("served-download"));
+    succeeds(&dir, &["new", "--lang", "rust", "served-download"]);
+    write(&dir, "served-download/src/lib.rs", block("rust", 0));
+    let fixtures = [block("toml", 0), block("toml", 1)].concat();
+    write(&dir, "served-download/tests/fixtures.toml", fixtures);
+    let out = tested_in_rust(&dir, "served-download", &["--check-interests"]);
+    assert_has(&out, &["served-download 0.1.0", "ok    a shell of nginx downloads", "4 passed, 0"]);
+}
+
+/// One place for what is built of Rust, so that the standard library is not compiled each time.
+fn author_dir() -> PathBuf {
+    let dir = root("target/author-test");
+    fs::create_dir_all(&dir).unwrap();
+    dir.canonicalize().unwrap()
+}
+
+/// What `rules test` says of a project in Rust.
+#[track_caller]
+fn tested_in_rust(dir: &Path, project: &str, more: &[&str]) -> String {
+    let output = Command::new(ocellus())
+        .args(["rules", "test", project])
+        .args(more)
+        .current_dir(dir)
+        .env("CARGO_TARGET_DIR", dir.join("target"))
+        .output()
+        .unwrap();
+    let (out, error) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}\n{error}");
+    out.to_owned()
+}
+
 // new, build, watch
 
 #[test]
@@ -464,24 +537,14 @@ fn a_project_in_c_goes_all_the_way() {
     assert_has(&error, &["my-rule exists already; choose another name"]);
 }
 
-/// The whole loop in Rust. Built in one place, so that the standard library is not compiled anew
-/// each time.
+/// The whole loop in Rust.
 #[test]
 fn a_project_in_rust_goes_all_the_way() {
-    let dir = root("target/author-test");
+    let dir = author_dir();
     let _ = fs::remove_dir_all(dir.join("my-rule"));
-    fs::create_dir_all(&dir).unwrap();
-    let dir = dir.canonicalize().unwrap();
     succeeds(&dir, &["new", "--lang", "rust", "my-rule"]);
-    let output = Command::new(ocellus())
-        .args(["rules", "test", "my-rule", "--check-interests"])
-        .current_dir(&dir)
-        .env("CARGO_TARGET_DIR", dir.join("target"))
-        .output()
-        .unwrap();
-    let (out, error) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{out}\n{error}");
-    assert_has(out, &["my-rule: my-rule 0.1.0", "6 passed, 0 failed"]);
+    let out = tested_in_rust(&dir, "my-rule", &["--check-interests"]);
+    assert_has(&out, &["my-rule: my-rule 0.1.0", "5 passed, 0 failed"]);
 }
 
 #[test]
@@ -538,6 +601,8 @@ fn what_cannot_be_made_or_built_is_said() {
     let output = rules(dir.path(), &["new", "--lang", "cobol", "a"]);
     assert_eq!(output.status.code(), Some(2));
     assert_has(text(&output.stderr), &["possible values: c, ", "rust"]);
+    succeeds(dir.path(), &["new", "--lang", "py", "of-python"]);
+    assert!(dir.path().join("of-python/rule.py").is_file());
     succeeds(dir.path(), &["new", "--lang", "c", "a"]);
     // An output that cannot be written.
     let (_, error) = fails(dir.path(), &["build", "a", "-o", "none/a.wasm"]);

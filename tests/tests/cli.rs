@@ -25,12 +25,20 @@ fn help_teaches_and_each_command_has_it() {
     for word in ["Examples:", "Exit status:", "run", "replay", "record", "rules", "doctor", "ps"] {
         assert!(help.contains(word), "{word}\n{help}");
     }
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 17] = [
         &["run"],
         &["replay"],
         &["record"],
         &["rules", "check"],
         &["rules", "build"],
+        &["rules", "new"],
+        &["rules", "test"],
+        &["rules", "inspect"],
+        &["rules", "bench"],
+        &["rules", "watch"],
+        &["rules", "explain"],
+        &["rules", "diff"],
+        &["rules", "stats"],
         &["doctor"],
         &["ps"],
         &["config", "check"],

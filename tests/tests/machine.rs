@@ -7,6 +7,7 @@ use ocellus::aggregate::Policy;
 use ocellus::event::{Event, Field, Kinds};
 use ocellus::input::{Digests, HashResult, HashStatus, Input, Lost};
 use ocellus::machine::{Sensor, Settings};
+use ocellus::process::ProcessId;
 use ocellus::queue::QUEUE_EVENTS_MAX;
 use ocellus::rules::RuleSet;
 use ocellus_ebpf::abi::{File, Record};
@@ -57,7 +58,7 @@ fn a_short_process_is_one_event_with_its_parent_and_its_end() {
     bench.raw(child.exit(T0 + 3 * MS, "cat", 9 | 0x80), T0 + 3 * MS);
     bench.raw(child.fork(T0 + MS, "init"), T0 + 3 * MS);
     bench.raw(child.exec(T0 + 2 * MS, "/bin/cat", &["cat", "/etc/hosts"]), T0 + 3 * MS);
-    assert!(bench.until(T0 + 50 * MS).is_empty(), "nothing is ripe");
+    assert!(bench.until(T0 + 40 * MS).is_empty(), "nothing is ripe");
     let events = bench.until(T0 + 500 * MS);
     assert_eq!(events.len(), 2);
     let event = &events[1];
@@ -325,4 +326,57 @@ fn a_child_has_the_image_that_its_parent_had_when_it_forked() {
     assert_eq!(executables, [Some("/bin/make"), None, Some("/bin/make")]);
     assert_eq!(list(&events[1], Field::OCELLUS_ANCESTORS_NAME)[0], "sh");
     assert_eq!(list(&events[2], Field::OCELLUS_ANCESTORS_NAME)[0], "make");
+}
+
+/// A table of eight: init, a shell with a child, and processes that come and go.
+#[test]
+fn a_full_table_forgets_the_dead_first_and_live_parents_last() {
+    let settings = Settings { hashing: None, processes_max: 8, ..Settings::default() };
+    let mut bench = Bench::new(&settings);
+    let known = |bench: &Bench, one: Proc| {
+        let Proc { pid, start_ns, .. } = one;
+        bench.sensor.table().get(ProcessId { pid, start_ns }).is_some()
+    };
+    bench.raw(Proc::INIT.existing(T0, "/sbin/init"), T0);
+    let shell = Proc::INIT.child(10, T0 + 1);
+    let child = shell.child(11, T0 + 2);
+    let dead = Proc::INIT.child(12, T0 + 3);
+    for (at_ns, bytes) in [
+        (1, shell.fork(T0 + 1, "sh")),
+        (2, child.fork(T0 + 2, "sh")),
+        (3, dead.fork(T0 + 3, "true")),
+        (4, dead.exit(T0 + 4, "true", 0)),
+    ] {
+        bench.raw(bytes, T0 + at_ns);
+    }
+    let idlers: Vec<Proc> =
+        (0..40).map(|n| Proc::INIT.child(100 + n, T0 + 100 + u64::from(n))).collect();
+    for idler in &idlers[..5] {
+        bench.raw(idler.fork(idler.start_ns, "idle"), idler.start_ns);
+    }
+    bench.until(T0 + 500 * MS);
+    assert!(!known(&bench, dead), "who is dead goes first, within its grace time, too");
+    assert!(known(&bench, child), "everyone alive has room");
+    for idler in &idlers[5..] {
+        bench.raw(idler.fork(idler.start_ns, "idle"), idler.start_ns);
+    }
+    bench.until(T0 + 1_000 * MS);
+    assert!(known(&bench, Proc::INIT), "init is the parent of all, however old it is");
+    assert!(!known(&bench, child), "the oldest without children went");
+    assert!(!known(&bench, shell), "and its parent, when it had none any more");
+    assert_eq!(bench.sensor.table().len(), 8);
+
+    // An orphan is a child of who adopts it, from the first event on that says so.
+    let keeper = Proc::INIT.child(50, T0 + 2_000 * MS);
+    let orphan = keeper.child(51, T0 + 2_001 * MS);
+    bench.raw(keeper.fork(keeper.start_ns, "sh"), T0 + 2_001 * MS);
+    bench.raw(orphan.fork(orphan.start_ns, "sh"), T0 + 2_001 * MS);
+    let moved = Proc::INIT.child(orphan.pid, orphan.start_ns);
+    bench.raw(moved.exec(T0 + 2_002 * MS, "/bin/cat", &["cat"]), T0 + 2_002 * MS);
+    bench.raw(keeper.exit(T0 + 2_003 * MS, "sh", 0), T0 + 2_003 * MS);
+    bench.until(T0 + 2_500 * MS);
+    let late = Proc::INIT.child(60, T0 + 3_000 * MS);
+    bench.raw(late.fork(late.start_ns, "idle"), late.start_ns);
+    bench.until(T0 + 3_500 * MS);
+    assert!(known(&bench, Proc::INIT) && known(&bench, orphan) && !known(&bench, keeper));
 }

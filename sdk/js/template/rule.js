@@ -1,6 +1,6 @@
 // Alerts when netcat is started, and says by whom. Build it with
 // `ocellus rules build .`.
-import { resolve, text } from "ocellus:rule/event@0.1.0";
+import { resolve, text } from "ocellus:rule/event@1.0.0";
 
 let userName, commandLine;
 
@@ -16,16 +16,16 @@ export function configure(config) {
         version: "0.1.0",
         attack: ["T1095"],
         falsePositives: [],
-        permissions: { tag: false, alert: true, drop: false },
-      },
-    ],
-    interests: [
-      {
-        kinds: ["process.exec"],
-        terms: [
+        permissions: { tag: false, alert: true, drop: false, environment: false },
+        interests: [
           {
-            field: "process.name",
-            test: { tag: "one-of", val: ["nc", "ncat", "netcat"] },
+            kinds: ["process.exec"],
+            terms: [
+              {
+                field: "process.name",
+                test: { tag: "one-of", val: ["nc", "ncat", "netcat"] },
+              },
+            ],
           },
         ],
       },

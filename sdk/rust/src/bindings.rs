@@ -3,7 +3,7 @@
 
 wit_bindgen::generate!({
     path: "../../wit",
-    world: "rule",
+    world: "rule-with-state",
     pub_export_macro: true,
     export_macro_name: "export",
 });

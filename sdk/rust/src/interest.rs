@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::{Event, Field, Match};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::Event;
+use crate::{Field, Match};
 
 /// Event kinds and tests that the sensor evaluates natively before it calls the rule. All tests
 /// of an interest must pass.
@@ -105,14 +107,15 @@ impl Interest {
         self
     }
 
-    /// What the sensor decides natively, decided here: for components of several rules, and for
-    /// native tests.
+    /// What the sensor decides natively, decided here for native tests.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn wants(&self, event: &Event) -> bool {
         (self.kinds.is_empty() || self.kinds.iter().any(|kind| event.has_kind(kind)))
             && self.terms.iter().all(|(field, test)| test.passes(event, *field))
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 impl Test {
     fn passes(&self, event: &Event, field: Field) -> bool {
         match self {
@@ -125,6 +128,7 @@ impl Test {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 impl Match {
     /// Whether `own`, a text of the event, passes the comparison with `text`.
     pub(crate) fn compare(self, own: &str, text: &str) -> bool {

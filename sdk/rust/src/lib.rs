@@ -35,6 +35,7 @@
 #[doc(hidden)]
 #[allow(missing_docs, reason = "generated, and for `rule!` only")]
 pub mod bindings;
+mod carry;
 mod config;
 mod event;
 mod export;
@@ -44,11 +45,14 @@ mod info;
 mod interest;
 pub mod known;
 mod log;
+pub mod processes;
 mod set;
+pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod verdict;
 
+pub use carry::Saved;
 pub use config::{Config, ConfigError};
 pub use event::{Event, base_name};
 pub use field::{Field, fields};
@@ -62,7 +66,8 @@ pub use verdict::{Alert, CRITICAL, HIGH, LOW, MEDIUM, Verdict, alert, drop_event
 pub mod prelude {
     pub use crate::{
         CRITICAL, Config, ConfigError, Event, Field, HIGH, Interest, LOW, MEDIUM, Match, Rule,
-        RuleInfo, Set, Verdict, alert, base_name, drop_event, fields, known, tag,
+        RuleInfo, Saved, Set, Verdict, alert, base_name, drop_event, fields, known, processes,
+        state, tag,
     };
 }
 
@@ -86,6 +91,19 @@ pub trait Rule {
 
     /// Judge the event. `None` lets it pass.
     fn on_event(&mut self, event: &Event) -> Option<Verdict>;
+
+    /// What the rule keeps in its fields, for its next version, which comes when the component or
+    /// its configuration is replaced. What it keeps in [`state`] needs none of this.
+    fn save_state(&self) -> Option<Saved> {
+        None
+    }
+
+    /// Take over what a version before saved, after `configure` and before the first event. On an
+    /// error the component starts without any state, and the log says so.
+    fn load_state(&mut self, saved: &Saved) -> Result<(), String> {
+        let _ = saved;
+        Ok(())
+    }
 }
 
 /// Make the component: `rule!(MyRule);`, once in a crate. Several rules may share a component:
@@ -121,6 +139,19 @@ macro_rules! rule {
             }
 
             #[cfg(target_arch = "wasm32")]
+            impl $crate::__private::CarryGuest for Component {
+                fn save_state() -> ::core::option::Option<$crate::__private::LoweredSaved> {
+                    $crate::__private::save_state()
+                }
+
+                fn load_state(
+                    saved: $crate::__private::LoweredSaved,
+                ) -> ::core::result::Result<(), ::std::string::String> {
+                    $crate::__private::load_state(saved)
+                }
+            }
+
+            #[cfg(target_arch = "wasm32")]
             $crate::__private::export!(Component with_types_in $crate::__private::bindings);
         };
     };
@@ -129,7 +160,10 @@ macro_rules! rule {
 /// For [`rule!`] only.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bindings::exports::ocellus::rule::carry::Guest as CarryGuest;
     pub use crate::bindings::{self, Guest, export};
-    pub use crate::export::{Hit, Metadata, configure, on_event};
+    pub use crate::export::{
+        Hit, LoweredSaved, Metadata, configure, load_state, on_event, save_state,
+    };
     pub use crate::log::line;
 }

@@ -24,7 +24,11 @@ const JSON_BYTES_MAX: u64 = 256 << 20;
 pub enum EventsError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} has more than {} MiB; record events with `ocellus record`, and use that", path.display(), JSON_BYTES_MAX >> 20)]
+    #[error(
+        "{} has more than {} MiB; record events with `ocellus record`, and use that",
+        path.display(),
+        JSON_BYTES_MAX >> 20
+    )]
     TooLarge { path: PathBuf },
     #[error("{}:{line}: it is no JSON: {source}", path.display())]
     Json { path: PathBuf, line: usize, source: serde_json::Error },

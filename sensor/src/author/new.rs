@@ -41,9 +41,21 @@ pub enum NewError {
 }
 
 impl Template {
-    /// The template of a language.
+    /// The template of a language, also by its other names.
     pub fn of(language: &str) -> Option<&'static Template> {
+        let aliases = TEMPLATES.iter().find(|template| template.aliases().contains(&language));
+        let language = aliases.map_or(language, |template| template.language);
         TEMPLATES.iter().find(|template| template.language == language)
+    }
+
+    /// Other names that people type.
+    pub fn aliases(&self) -> &'static [&'static str] {
+        match self.language {
+            "js" => &["javascript"],
+            "python" => &["py"],
+            "rust" => &["rs"],
+            _ => &[],
+        }
     }
 
     /// Makes the project `name` in the folder `parent`. Gives what to tell the author.
@@ -136,7 +148,8 @@ mod tests {
             assert!(project.join("README.md").is_file());
             assert!(matches!(template.make(&name, dir.path()), Err(NewError::Exists(_))));
         }
-        assert!(Template::of("rust").is_some() && Template::of("c").is_some());
+        assert!(Template::of("rust").is_some() && Template::of("cobol").is_none());
+        assert_eq!(Template::of("py").map(|it| it.language), Some("python"));
     }
 
     #[test]

@@ -110,8 +110,8 @@ impl Report {
 
 /// Runs all tests.
 pub fn test(options: &Options) -> Result<Report, TestError> {
-    let component = super::component(&options.path)?;
     let files = fixture_files(options)?;
+    let component = super::component(&options.path)?;
     let config = options.config.as_deref().map(read_config).transpose()?;
     let mut bench = Bench { loader: open(Metering::Fuel)?, component, config, prepared: None };
     let mut report = Report {
@@ -157,7 +157,9 @@ fn fixture_files(options: &Options) -> Result<Vec<PathBuf>, TestError> {
     if options.fixtures.is_empty() && options.path.is_dir() {
         files = fixture::files(&options.path.join("tests"))?;
     }
-    if files.is_empty() && options.events.is_empty() && options.recordings.is_empty() {
+    let none = files.is_empty() && options.events.is_empty() && options.recordings.is_empty();
+    // What is not there at all is told by whoever reads it.
+    if none && options.path.exists() {
         return Err(TestError::Nothing { path: options.path.clone() });
     }
     Ok(files)
@@ -276,7 +278,7 @@ impl Bench {
         for (position, step) in steps.iter().enumerate() {
             let asked = trial.judge(&step.event, step.time_ns);
             outcome.add_fuel(&asked);
-            let why_not = || self.prepared().misses(&step.event);
+            let why_not = |rule: &str| self.prepared().misses_of(rule, &step.event);
             let differences = check::differences(&step.expected, &asked, why_not);
             let prefix = match steps.len() {
                 1 => String::new(),

@@ -143,18 +143,19 @@ pub struct Rules {
 #[serde(deny_unknown_fields, default)]
 pub struct Component {
     pub mode: Mode,
-    /// What its verdicts may do; not given, all that it asks for.
+    /// What its rules may do; not given, all verdicts that they ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
 }
 
-/// What a verdict may do.
+/// What a rule may do with an event, and see of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
     Tag,
     Alert,
     Drop,
+    Environment,
 }
 
 impl Rules {
@@ -169,16 +170,19 @@ impl Rules {
     }
 
     fn settings(&self, component: &Component) -> rules::Settings {
-        let permissions = component.permissions.as_deref().map_or(Permissions::ALL, |granted| {
-            let has = |permission| granted.contains(&permission);
-            Permissions {
-                tag: has(Permission::Tag),
-                alert: has(Permission::Alert),
-                drop: has(Permission::Drop),
-            }
-        });
+        let permissions =
+            component.permissions.as_deref().map_or(Permissions::VERDICTS, |granted| {
+                let has = |permission| granted.contains(&permission);
+                Permissions {
+                    tag: has(Permission::Tag),
+                    alert: has(Permission::Alert),
+                    drop: has(Permission::Drop),
+                    environment: has(Permission::Environment),
+                }
+            });
         let memory_bytes = usize::try_from(self.memory.0).unwrap_or(usize::MAX);
-        let budget = rules::budget::Budget { time_ms: self.time_ms, memory_bytes };
+        let budget =
+            rules::budget::Budget { time_ms: self.time_ms, memory_bytes, ..Default::default() };
         rules::Settings { mode: component.mode, permissions, budget }
     }
 }
@@ -249,7 +253,7 @@ impl Default for Capture {
 
 impl Default for Aggregate {
     fn default() -> Aggregate {
-        Aggregate { hold_ms: 100, policy: Policy::default() }
+        Aggregate { hold_ms: 50, policy: Policy::default() }
     }
 }
 

@@ -18,10 +18,14 @@ use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding, decode};
 use wit_parser::{Resolve, SourceMap, WorldKey};
 
 /// The contract, so that users need no checkout to build against it: file name and text.
-pub const WIT: [(&str, &str); 4] = [
+pub const WIT: [(&str, &str); 8] = [
+    ("carry.wit", include_str!("../../../wit/carry.wit")),
     ("event.wit", include_str!("../../../wit/event.wit")),
     ("host.wit", include_str!("../../../wit/host.wit")),
+    ("packed.wit", include_str!("../../../wit/packed.wit")),
+    ("processes.wit", include_str!("../../../wit/processes.wit")),
     ("rule.wit", include_str!("../../../wit/rule.wit")),
+    ("state.wit", include_str!("../../../wit/state.wit")),
     ("types.wit", include_str!("../../../wit/types.wit")),
 ];
 
@@ -43,7 +47,7 @@ pub enum BuildError {
     Answer { tool: String, reason: String },
     #[error("{0} has no library: put the rule into src/lib.rs")]
     NoLibrary(PathBuf),
-    #[error("the compiled code does not fit the `rule` world of ocellus:rule@0.1.0")]
+    #[error("the compiled code does not fit a world of ocellus:rule@1.0.0")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the compiled code exports no `{0}`; in Rust, is `ocellus_sdk::rule!(...)` there?")]
     NoExport(&'static str),

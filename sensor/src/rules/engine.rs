@@ -10,6 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 use wasmtime::{Config, Engine, EngineWeak, Store, UpdateDeadline};
 
 use super::budget;
+use super::columns::Columns;
 use super::host::HostState;
 
 /// How the time of a call is measured.
@@ -38,6 +39,7 @@ struct Inner {
     engine: Engine,
     metering: Metering,
     ticker: Option<Ticker>,
+    columns: Columns,
 }
 
 impl std::fmt::Debug for RuleEngine {
@@ -63,11 +65,17 @@ impl RuleEngine {
             Metering::Epoch => Some(Ticker::start(&engine).map_err(EngineError::Ticker)?),
             Metering::Fuel => None,
         };
-        Ok(RuleEngine(Arc::new(Inner { engine, metering, ticker })))
+        let columns = Columns::default();
+        Ok(RuleEngine(Arc::new(Inner { engine, metering, ticker, columns })))
     }
 
     pub(super) fn wasmtime(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// Columns that its components asked for.
+    pub(super) fn columns(&self) -> &Columns {
+        &self.0.columns
     }
 
     /// End calls into a store when their time is up.

@@ -1,4 +1,5 @@
-//! The prefilter: which events a component wants to see, decided without calling it.
+//! Interests: which events a rule wants to see, decided without calling it. A [`Plan`](super::plan)
+//! of all rules evaluates them.
 
 use crate::event::{Event, Field, FieldType, Kinds, Value};
 
@@ -14,29 +15,29 @@ pub const TERMS_MAX: usize = 32;
 /// Most texts in one term.
 pub const TERM_TEXTS_MAX: usize = 4096;
 
-/// All interests of one component.
+/// All interests of one rule.
 #[derive(Clone, Debug)]
 pub struct Interests {
-    /// Kinds that at least one of them wants.
-    kinds: Kinds,
-    /// Empty: it wants every event.
+    /// One of them must let the event through; there is at least one.
     any: Box<[Interest]>,
 }
 
+/// Kinds of events, and tests that all must pass.
 #[derive(Clone, Debug)]
-struct Interest {
-    kinds: Kinds,
-    all: Box<[Term]>,
+pub(super) struct Interest {
+    pub kinds: Kinds,
+    pub all: Box<[Term]>,
 }
 
-#[derive(Clone, Debug)]
-struct Term {
-    field: Field,
-    test: Test,
+/// A test of one field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Term {
+    pub field: Field,
+    pub test: Test,
 }
 
-#[derive(Clone, Debug)]
-enum Test {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Test {
     Text(Match, TextSet),
     /// Both included.
     Range(u64, u64),
@@ -44,33 +45,21 @@ enum Test {
 }
 
 impl Interests {
-    /// Check and compile what a component asks for. The error says which interest is wrong and how.
+    /// Check and compile what a rule asks for. The error says which interest is wrong and how.
     pub(super) fn compile(interests: Vec<wit::Interest>) -> Result<Interests, String> {
-        if interests.len() > INTERESTS_MAX {
-            let len = interests.len();
-            return Err(format!("it has {len} interests; at most {INTERESTS_MAX} are allowed"));
-        }
-        let mut any = Vec::with_capacity(interests.len());
+        let mut any = Vec::with_capacity(interests.len().max(1));
         for (position, interest) in interests.into_iter().enumerate() {
             let interest = Interest::compile(interest);
             any.push(interest.map_err(|why| format!("interest {position}: {why}"))?);
         }
-        let kinds = if any.is_empty() {
-            all_kinds()
-        } else {
-            any.iter().fold(Kinds::NONE, |kinds, interest| kinds.with(interest.kinds))
-        };
-        Ok(Interests { kinds, any: any.into() })
+        if any.is_empty() {
+            any.push(Interest { kinds: all_kinds(), all: Box::default() });
+        }
+        Ok(Interests { any: any.into() })
     }
 
-    /// Kinds that the component may want.
-    pub fn kinds(&self) -> Kinds {
-        self.kinds
-    }
-
-    /// Whether the component is to be called for this event.
-    pub fn want(&self, event: &Event) -> bool {
-        self.any.is_empty() || self.any.iter().any(|interest| interest.wants(event))
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Interest> {
+        self.any.iter()
     }
 }
 
@@ -91,10 +80,6 @@ impl Interest {
         let terms = interest.terms.into_iter().map(Term::compile);
         Ok(Interest { kinds, all: terms.collect::<Result<_, _>>()? })
     }
-
-    fn wants(&self, event: &Event) -> bool {
-        self.kinds.intersects(event.kinds) && self.all.iter().all(|term| term.passes(event))
-    }
 }
 
 impl Term {
@@ -111,7 +96,7 @@ impl Term {
         Ok(Term { field, test })
     }
 
-    fn passes(&self, event: &Event) -> bool {
+    pub(super) fn passes(&self, event: &Event) -> bool {
         match (&self.test, event.get(self.field)) {
             (_, Value::Absent) => false,
             (Test::Present, _) => true,
@@ -160,6 +145,7 @@ fn all_kinds() -> Kinds {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Plan;
     use super::*;
 
     fn term(field: &str, test: wit::Test) -> wit::Term {
@@ -185,13 +171,13 @@ mod tests {
     }
 
     fn wants(interests: Vec<wit::Interest>) -> bool {
-        Interests::compile(interests).unwrap().want(&shell())
+        let interests = Interests::compile(interests).unwrap();
+        !Plan::new([[&interests]]).candidates(&shell()).is_empty()
     }
 
     #[test]
     fn none_wants_everything() {
         assert!(wants(vec![]));
-        assert_eq!(Interests::compile(vec![]).unwrap().kinds(), all_kinds());
     }
 
     #[test]

@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
+use super::contract::World;
+use super::keyed::StateCounters;
 use super::load::Mode;
 
 /// What became of the hits of one rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct RuleCounters {
+    /// Events that one of the rule's interests let through.
+    pub candidates: u64,
+    /// Verdicts on events that it does not want, which were ignored.
+    pub unwanted: u64,
     /// Verdicts that the rule gave. Each is one of those below.
     pub hits: u64,
     pub tags: u64,
@@ -26,9 +32,9 @@ pub struct RuleCounters {
 /// What a component did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ComponentCounters {
-    /// Events that its interests wanted.
+    /// Events that one of its rules wanted.
     pub candidates: u64,
-    /// Calls of `on-event`.
+    /// Calls of `on-event` or `on-batch`.
     pub calls: u64,
     /// Fuel that these took; 0 where time is measured by the clock.
     pub fuel: u64,
@@ -45,6 +51,9 @@ pub struct ComponentCounters {
     pub restarts: u64,
     /// Log lines over the limit of rate.
     pub log_lines_suppressed: u64,
+    /// Times that a version took over the memory of the one before, and times that this failed.
+    pub carries: u64,
+    pub carries_failed: u64,
 }
 
 impl ComponentCounters {
@@ -66,11 +75,16 @@ pub struct RuleStats {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ComponentStats {
     pub name: Arc<str>,
+    pub world: World,
     pub mode: Mode,
     /// Until when it is in quarantine, if it is.
     pub quarantined_until_ns: Option<u64>,
     /// Linear memory that it holds.
     pub memory_bytes: usize,
+    /// What it keeps in the interface `state`.
+    pub state_entries: usize,
+    pub state_bytes: usize,
+    pub state: StateCounters,
     #[serde(flatten)]
     pub counters: ComponentCounters,
     pub rules: Vec<RuleStats>,

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 /// How a text is compared with a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Match {
     OneOf,
     Prefix,
@@ -17,13 +17,16 @@ const LINEAR_MAX: usize = 8;
 /// A set of texts.
 #[derive(Clone, Debug)]
 pub struct TextSet {
+    /// In order, each once.
     texts: Box<[Box<str>]>,
     /// Filled when there are more than [`LINEAR_MAX`].
     hashed: FxHashSet<Box<str>>,
 }
 
 impl TextSet {
-    pub fn new(texts: Vec<String>) -> TextSet {
+    pub fn new(mut texts: Vec<String>) -> TextSet {
+        texts.sort_unstable();
+        texts.dedup();
         let texts: Box<[Box<str>]> = texts.into_iter().map(String::into_boxed_str).collect();
         let hashed = if texts.len() > LINEAR_MAX {
             texts.iter().cloned().collect()
@@ -33,9 +36,8 @@ impl TextSet {
         TextSet { texts, hashed }
     }
 
-    /// The texts, in the order given.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(|text| &**text)
+    pub fn texts(&self) -> &[Box<str>] {
+        &self.texts
     }
 
     /// Whether a text compares with one of the set.
@@ -47,6 +49,20 @@ impl TextSet {
             Match::Suffix => self.texts.iter().any(|one| text.ends_with(&**one)),
             Match::Contains => self.texts.iter().any(|one| text.contains(&**one)),
         }
+    }
+}
+
+impl PartialEq for TextSet {
+    fn eq(&self, other: &TextSet) -> bool {
+        self.texts == other.texts
+    }
+}
+
+impl Eq for TextSet {}
+
+impl std::hash::Hash for TextSet {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.texts.hash(state);
     }
 }
 

@@ -3,17 +3,28 @@
 
 use std::sync::Arc;
 
-use super::instance::Configured;
+use rustc_hash::FxHashMap;
+
+use super::World;
+use super::instance::{Configured, NoStart};
 use super::load::{LoadError, Prepared};
+use super::processes::{ANCESTORS_MAX, Processes};
 use super::set::{InstallError, RuleSet};
 use super::stats::ComponentStats;
-use crate::event::Event;
+use crate::event::{Event, Field, Texts, Value};
 use crate::verdict::Verdict;
 
 /// One component, alone in a set of rules.
-#[derive(Debug)]
 pub struct Trial {
     set: RuleSet,
+    /// Answers for what the rules ask of other processes.
+    seen: Option<Box<dyn Processes>>,
+}
+
+impl std::fmt::Debug for Trial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Trial").field(&self.set).finish()
+    }
 }
 
 /// What became of one event.
@@ -29,24 +40,31 @@ pub struct Asked {
 }
 
 impl Trial {
-    /// Put a component on trial.
+    /// Put a component on trial. It knows no processes but those that its events are about.
     pub fn new(prepared: Prepared) -> Result<Trial, InstallError> {
         let mut set = RuleSet::new();
         set.install(prepared)?;
-        Ok(Trial { set })
+        Ok(Trial { set, seen: Some(Box::new(Seen::default())) })
     }
 
     /// Ask about an event. `now_ns` is any time that does not go back.
     pub fn judge(&mut self, event: &Arc<Event>, now_ns: u64) -> Asked {
+        if let Some(seen) = &mut self.seen {
+            let seen: &mut dyn std::any::Any = &mut **seen;
+            if let Some(seen) = seen.downcast_mut::<Seen>() {
+                seen.see(event);
+            }
+        }
         let before = self.stats();
-        let verdict = self.set.judge(event, now_ns);
+        let events = Arc::new(vec![event.clone()]);
+        let verdict = self.set.judge_all(&events, now_ns, &mut self.seen).pop();
         let after = self.stats();
         let refused = |stats: &ComponentStats| -> u64 {
             stats.rules.iter().map(|rule| rule.counters.refused).sum()
         };
         Asked {
             called: after.counters.calls > before.counters.calls,
-            verdict,
+            verdict: verdict.expect("there is a verdict for each event"),
             fuel: after.counters.fuel - before.counters.fuel,
             refused: refused(&after) - refused(&before),
         }
@@ -56,20 +74,42 @@ impl Trial {
     pub fn stats(&self) -> ComponentStats {
         self.set.stats().pop().expect("a trial has one component")
     }
+}
 
-    /// The set, to be judged by whoever wants a set.
-    pub fn into_set(self) -> RuleSet {
-        self.set
+/// The processes that events were about: what a sensor would know of them, as far as it was told.
+/// Holds an event for each process, of a list of events that is in memory anyway.
+#[derive(Default)]
+struct Seen(FxHashMap<Box<str>, Arc<Event>>);
+
+impl Seen {
+    fn see(&mut self, event: &Arc<Event>) {
+        if let Some(entity_id) = event.text(Field::PROCESS_ENTITY_ID) {
+            self.0.insert(entity_id.into(), event.clone());
+        }
+    }
+}
+
+impl Processes for Seen {
+    fn ancestors(&self, entity_id: &str) -> Vec<Arc<str>> {
+        let event = self.0.get(entity_id);
+        let texts = event.and_then(|event| event.texts(Field::OCELLUS_ANCESTORS_ENTITY_ID));
+        texts.into_iter().flat_map(Texts::iter).take(ANCESTORS_MAX).map(Arc::from).collect()
+    }
+
+    fn value(&mut self, entity_id: &str, field: Field) -> Value {
+        self.0.get(entity_id).map_or(Value::Absent, |event| event.get(field).clone())
     }
 }
 
 impl Prepared {
     /// The same component once more, as it was before its first event.
     pub fn fresh(&self) -> Result<Prepared, LoadError> {
-        let (instance, configured) = self
-            .blueprint
-            .start()
-            .map_err(|failure| LoadError::Fault { cause: failure.cause, detail: failure.detail })?;
+        let (instance, configured) = self.blueprint.start().map_err(|why| match why {
+            NoStart::Failed(failure) => {
+                LoadError::Fault { cause: failure.cause, detail: failure.detail }
+            }
+            NoStart::Types(error) => LoadError::OtherTypes(error.to_string()),
+        })?;
         if let Configured::Refused(why) = configured {
             return Err(LoadError::Refused(why));
         }
@@ -84,30 +124,58 @@ impl Prepared {
         })
     }
 
-    /// The same, called for every event of the kinds that it wants, whatever its terms say.
+    /// The same, called for every event of the kinds that its rules want, whatever their terms say.
     #[must_use]
     pub fn without_terms(mut self) -> Prepared {
-        self.interests = self.interests.without_terms();
+        for interests in &mut self.interests {
+            *interests = interests.without_terms();
+        }
         self
     }
 
-    /// Each interest in words; none when every event is wanted.
-    pub fn interests_in_words(&self) -> Vec<String> {
-        self.interests.in_words()
+    /// For each rule, each of its interests in words.
+    pub fn interests_in_words(&self) -> Vec<Vec<String>> {
+        self.interests.iter().map(super::interest::Interests::in_words).collect()
     }
 
-    /// For each interest, why it does not want an event; empty when one does.
+    /// For each interest of each rule, why it does not want an event; empty when one does.
     pub fn misses(&self, event: &Event) -> Vec<String> {
-        self.interests.misses(event)
+        let mut misses = Vec::new();
+        for (rule, interests) in self.rules.iter().zip(&self.interests) {
+            let of_rule = interests.misses(event);
+            if of_rule.is_empty() {
+                return Vec::new();
+            }
+            misses.extend(of_rule.into_iter().map(|why| match self.rules.len() {
+                1 => why,
+                _ => format!("{}: {why}", rule.id),
+            }));
+        }
+        misses
     }
 
-    /// Whether an event is of a kind that the component wants.
+    /// For each interest of one rule, why it does not want an event; empty when one does, or when
+    /// there is no such rule.
+    pub fn misses_of(&self, rule: &str, event: &Event) -> Vec<String> {
+        let position = self.rules.iter().position(|info| *info.id == *rule);
+        position.map_or_else(Vec::new, |position| self.interests[position].misses(event))
+    }
+
+    /// Whether an event is of a kind that one of the rules wants.
     pub fn wants_kind_of(&self, event: &Event) -> bool {
-        self.interests.kinds().intersects(event.kinds)
+        self.interests.iter().any(|interests| interests.kinds().intersects(event.kinds))
     }
 
     /// Linear memory that it holds after it was configured.
     pub fn memory_bytes(&self) -> usize {
         self.instance.memory_bytes()
+    }
+
+    /// The world of the contract by its name.
+    pub fn world_name(&self) -> &'static str {
+        match self.world() {
+            World::Rule => "rule",
+            World::BatchRule => "batch-rule",
+        }
     }
 }

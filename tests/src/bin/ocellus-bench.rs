@@ -25,19 +25,19 @@ use ocellus::recording::Writer;
 use ocellus::rules::{Loader, Metering, RuleEngine, RuleSet};
 use ocellus::sink::encode;
 use ocellus_tests::churn::Churn;
-use ocellus_tests::latency::{self, Load};
+use ocellus_tests::latency::{self, Load, Setup};
 use ocellus_tests::load;
 use ocellus_tests::program::ocellus;
 use ocellus_tests::workload::{preamble, storm};
 
 /// Processes of the workload: three raw events each.
 const PROCESSES: u32 = 40_000;
-/// Time between two raw events: 50,000 raw events/s, so that some 5,000 are held.
+/// Time between two raw events: 50,000 raw events/s, so that some 2,500 are held.
 const STEP_NS: u64 = 20_000;
 /// Records fed between two steps, as the rim drains the ring.
 const BATCH: usize = 256;
 /// Raw events that wait in the queue while it is measured: what the default hold time keeps.
-const HELD: usize = 5_000;
+const HELD: usize = 2_500;
 /// Rounds of each measurement; the fastest counts, the others met something else.
 const ROUNDS: usize = 5;
 
@@ -102,7 +102,7 @@ fn churn() {
     assert!(many <= few + few / 10, "it grew by more than a tenth");
 }
 
-/// Latency and merging by hold time.
+/// Latency and merging by hold time, without hashes.
 fn holds() {
     println!("processes that are one event, and milliseconds from the kernel to the output");
     println!(
@@ -112,7 +112,11 @@ fn holds() {
     for hold_ms in HOLDS_MS {
         for load in LOADS {
             let hold = hold_ms.to_string();
-            latency_line(&hold, load, latency::measure(Some(hold_ms), load, LATENCY_DURATION));
+            latency_line(
+                &hold,
+                load,
+                latency::measure(Setup::Hold { ms: hold_ms }, load, LATENCY_DURATION),
+            );
         }
     }
 }
@@ -331,7 +335,7 @@ fn live() {
         "hold ms", "load", "run", "whole %", "p50", "p99"
     );
     for load in LOADS {
-        latency_line("default", load, latency::measure(None, load, LATENCY_DURATION));
+        latency_line("default", load, latency::measure(Setup::Default, load, LATENCY_DURATION));
     }
 }
 

@@ -1,9 +1,11 @@
 //! The sensor's functions, as a component imports them.
 
-use crate::bindings::ocellus::rule::{event, host, types};
+use crate::bindings::ocellus::rule::{event, host, processes, types};
 use crate::{Level, Match};
 
-pub(crate) use event::{many, number, resolve, text, texts};
+pub(crate) use crate::bindings::ocellus::rule::state::{add, get, remove, set};
+pub(crate) use event::{candidates, many, number, resolve, text, texts};
+pub(crate) use processes::{ancestors, number as number_of, text as text_of, texts as texts_of};
 
 pub(crate) fn make_set(texts: &[String]) -> Result<u32, String> {
     event::make_set(texts)

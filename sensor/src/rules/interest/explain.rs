@@ -17,10 +17,15 @@ impl Interests {
         self.any.iter().map(ToString::to_string).collect()
     }
 
+    /// Kinds that one of them wants.
+    pub fn kinds(&self) -> Kinds {
+        self.any.iter().fold(Kinds::NONE, |kinds, interest| kinds.with(interest.kinds))
+    }
+
     /// For each interest, which of its terms did not hold, with the event's own value. Empty when
     /// the event is wanted.
     pub fn misses(&self, event: &Event) -> Vec<String> {
-        if self.want(event) {
+        if self.any.iter().any(|interest| interest.wants(event)) {
             return Vec::new();
         }
         self.any.iter().map(|interest| interest.miss(event)).collect()
@@ -29,12 +34,15 @@ impl Interests {
     /// The same kinds, without terms.
     #[must_use]
     pub(in crate::rules) fn without_terms(&self) -> Interests {
-        let kinds = self.kinds;
-        Interests { kinds, any: [Interest { kinds, all: Box::new([]) }].into() }
+        Interests { any: [Interest { kinds: self.kinds(), all: Box::new([]) }].into() }
     }
 }
 
 impl Interest {
+    fn wants(&self, event: &Event) -> bool {
+        self.kinds.intersects(event.kinds) && self.all.iter().all(|term| term.passes(event))
+    }
+
     fn miss(&self, event: &Event) -> String {
         if !self.kinds.intersects(event.kinds) {
             return format!("the event is {}, not {}", listed(event.kinds), listed(self.kinds));
@@ -111,7 +119,7 @@ struct Texts<'a>(&'a TextSet);
 
 impl fmt::Display for Texts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Vec<&str> = self.0.texts().collect();
+        let texts = self.0.texts();
         for (position, text) in texts.iter().take(TEXTS_SHOWN_MAX).enumerate() {
             let comma = if position == 0 { "" } else { ", " };
             write!(f, "{comma}{text:?}")?;
@@ -189,6 +197,7 @@ mod tests {
             ["process.exec where process.name is one of \"nc\", \"ncat\" and \
               process.interactive is 1"]
         );
+        assert_eq!(interests.kinds(), Kinds::PROCESS_EXEC);
         assert_eq!(interests.without_terms().in_words(), ["process.exec"]);
         assert_eq!(compile(&[], &[]).in_words(), ["any event"]);
     }

@@ -79,12 +79,13 @@ struct TakenHit {
 }
 
 /// What this backend does not give, in the words of the log and of `ocellus doctor`.
-pub const LACKS: [&str; 4] = [
+pub const LACKS: [&str; 5] = [
     "paths, cgroups and environments are read from /proc afterwards: they are missing for \
      processes that end at once, and named in ocellus.inferred otherwise",
     "so are arguments beyond 192 bytes, which are cut and marked for processes that end at once",
     "start times of processes that run already are rounded to 10 ms",
     "changes of ids and names are no events and show with the next one of their process",
+    "capabilities that a file gave are not flagged",
 ];
 const _: () = assert!(fields::ARGS_WINDOW_BYTES == 192, "LACKS says so");
 

@@ -10,7 +10,7 @@ pub use host::{BTF_PATH, Lockdown, MemoryLimit, Privileges};
 pub(crate) use host::{kernel_release, release_below};
 
 use crate::backend::ebpf::Ebpf;
-use crate::backend::{CaptureSettings, ProbeOutcome, ProbeStatus};
+use crate::backend::{CaptureSettings, ProbeOutcome, ProbeStatus, WAITS_FOR_SYSCALLS};
 
 /// Column in which the values of the report begin.
 const LABEL_WIDTH: usize = 14;
@@ -127,7 +127,18 @@ fn advise(report: &Report) -> Vec<String> {
             "this kernel counts maps against RLIMIT_MEMLOCK: set LimitMEMLOCK=infinity".to_owned(),
         );
     }
-    let skipped = report.probes.iter().any(|probe| !probe.attached());
+    let waits = |probe: &ProbeStatus| match &probe.outcome {
+        ProbeOutcome::Attached => false,
+        ProbeOutcome::Skipped { reason } => reason.ends_with(WAITS_FOR_SYSCALLS),
+    };
+    if let Some(probe) = report.probes.iter().find(|probe| waits(probe)) {
+        advice.push(format!(
+            "for {} too, set ids = \"syscalls\" in the section [capture] of the configuration: \
+             each system call of the host then takes some 100 instructions more",
+            probe.name
+        ));
+    }
+    let skipped = report.probes.iter().any(|probe| !probe.attached() && !waits(probe));
     if advice.is_empty() && (skipped || report.failure.is_some()) {
         advice.push("report this with the lines above, the kernel refuses what it has".to_owned());
     }
@@ -224,6 +235,19 @@ mod tests {
         assert_eq!(verdict.state, State::Degraded);
         assert!(verdict.summary.contains("exit"), "{}", verdict.summary);
         assert_eq!(verdict.advice.len(), 1);
+    }
+
+    #[test]
+    fn a_probe_that_waits_for_a_setting_names_it() {
+        let mut report = report();
+        let reason = format!("kprobe: no such function; {WAITS_FOR_SYSCALLS}");
+        let outcome = ProbeOutcome::Skipped { reason };
+        let attach = "raw_tp/sys_exit".to_owned();
+        report.probes.push(ProbeStatus { name: "process_groups", attach, outcome });
+        let verdict = judge(&report);
+        assert_eq!(verdict.state, State::Degraded);
+        let [advice] = &verdict.advice[..] else { panic!("{:?}", verdict.advice) };
+        assert!(advice.contains("ids = \"syscalls\""), "{advice}");
     }
 
     #[test]

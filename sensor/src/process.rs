@@ -203,8 +203,8 @@ impl Table {
         self.processes.values()
     }
 
-    /// Applies one raw event. The process it is about is in the table afterwards. `waiting_ns` is the
-    /// time of the oldest raw event that is not applied yet, if there is one.
+    /// Applies one raw event. The process it is about is in the table afterwards. `waiting_ns` is
+    /// the time of the oldest raw event that is not applied yet, if there is one.
     pub fn apply(
         &mut self,
         raw: &RawEvent,

@@ -3,11 +3,19 @@
 use std::cell::RefCell;
 
 pub use crate::bindings::exports::ocellus::rule::carry::Saved as LoweredSaved;
+#[cfg(feature = "batch")]
+pub use crate::bindings::ocellus::rule::packed::{Batch, Candidate};
 use crate::bindings::ocellus::rule::types;
-pub use crate::bindings::ocellus::rule::types::{Hit, Metadata};
+#[cfg(feature = "batch")]
+pub use crate::bindings::ocellus::rule::types::BatchHit;
+#[cfg(not(feature = "batch"))]
+pub use crate::bindings::ocellus::rule::types::Hit;
+pub use crate::bindings::ocellus::rule::types::Metadata;
 use crate::carry::{self, Saved};
 use crate::interest::Test;
-use crate::{Config, Event, Interest, Match, Rule, RuleInfo, Verdict, host};
+#[cfg(feature = "batch")]
+use crate::packed::Packed;
+use crate::{Config, Event, Interest, Match, Rule, RuleInfo, Verdict};
 
 thread_local! {
     /// The component's rules, once configured.
@@ -33,18 +41,48 @@ pub fn configure(rules: Vec<Box<dyn Rule>>, config: &str) -> Result<Metadata, St
 }
 
 /// What the exported `on-event` does.
-pub fn on_event() -> Vec<Hit> {
+#[cfg(not(feature = "batch"))]
+pub fn on_event() -> Vec<types::Hit> {
     let event = &Event::CURRENT;
     RULES.with_borrow_mut(|rules| {
         // A component of one rule is called for what that wants.
-        let wanted = if rules.len() == 1 { vec![0] } else { host::candidates() };
+        let wanted = if rules.len() == 1 { vec![0] } else { crate::host::candidates() };
         let mut hits = Vec::new();
         for position in wanted {
             let Some(rule) = rules.get_mut(position as usize) else { continue };
             if let Some(verdict) = rule.on_event(event) {
-                hits.push(Hit { rule: position, verdict: lower_verdict(verdict) });
+                hits.push(types::Hit { rule: position, verdict: lower_verdict(verdict) });
             }
         }
+        hits
+    })
+}
+
+/// What the exported `on-batch` does.
+#[cfg(feature = "batch")]
+pub fn on_batch(batch: Batch) -> Vec<types::BatchHit> {
+    let Batch { columns, events, candidates, words, text } = &batch;
+    RULES.with_borrow_mut(|rules| {
+        let mut hits = Vec::new();
+        let mut starts_batch = true;
+        for Candidate { event: position, rule } in candidates.iter().copied() {
+            let (Some(place), Some(judge)) =
+                (events.get(position as usize), rules.get_mut(rule as usize))
+            else {
+                continue;
+            };
+            let words = words.get(place.words as usize..).unwrap_or_default();
+            let text = text.get(place.text as usize..).unwrap_or_default();
+            let event = Event::of_packed(Packed { columns: *columns, words, text });
+            #[cfg(target_arch = "wasm32")]
+            crate::host::look_at(position, starts_batch);
+            starts_batch = false;
+            if let Some(verdict) = judge.on_event(&event) {
+                let verdict = lower_verdict(verdict);
+                hits.push(types::BatchHit { event: position, rule, verdict });
+            }
+        }
+        let _ = starts_batch;
         hits
     })
 }
@@ -125,7 +163,6 @@ mod tests {
     use super::*;
     use crate::ConfigError;
     use crate::fields::{PROCESS_NAME, PROCESS_PID};
-    use crate::host::stand_in::{set_candidates, with_event};
     use crate::testing::FakeEvent;
 
     /// Wants executions of one name, and says how many it has seen.
@@ -145,9 +182,10 @@ mod tests {
             self.seen = config.number("start")?.unwrap_or(0) as u32;
             Ok(())
         }
-        fn on_event(&mut self, _: &Event) -> Option<Verdict> {
+        fn on_event(&mut self, event: &Event) -> Option<Verdict> {
             self.seen += 1;
-            Some(crate::tag(format!("{} {}", self.name, self.seen)))
+            let [first, ..] = &event.process_args()[..] else { return None };
+            Some(crate::tag(format!("{} {} of {first}", self.name, self.seen)))
         }
         fn save_state(&self) -> Option<Saved> {
             Some(Saved { version: 3, bytes: self.seen.to_le_bytes().to_vec() })
@@ -163,21 +201,32 @@ mod tests {
         ["ls", "cat"].map(|name| Box::new(Counter { name, seen: 0 }) as Box<dyn Rule>).into()
     }
 
+    /// What the rules of these positions say to an event of one name, as `rule tag`.
+    #[cfg(not(feature = "batch"))]
+    fn said(name: &str, rules: &[u32]) -> Vec<String> {
+        crate::host::stand_in::set_candidates(rules);
+        let event = FakeEvent::exec(&format!("/usr/bin/{name}"), [name]);
+        let hits = crate::host::stand_in::with_event(&event, on_event);
+        hits.iter().map(|hit| format!("{} {}", hit.rule, tags(&hit.verdict))).collect()
+    }
+
+    /// The same, of a packed event.
+    #[cfg(feature = "batch")]
+    fn said(name: &str, rules: &[u32]) -> Vec<String> {
+        let candidates = rules.iter().map(|rule| Candidate { event: 0, rule: *rule }).collect();
+        let (events, words, text) = FakeEvent::exec(&format!("/usr/bin/{name}"), [name]).pack();
+        let columns = crate::field::FIELD_COUNT as u32;
+        let hits = on_batch(Batch { columns, events, candidates, words, text });
+        hits.iter().map(|hit| format!("{} {}", hit.rule, tags(&hit.verdict))).collect()
+    }
+
     #[test]
     fn rules_that_share_a_component_are_called_for_their_own_interests() {
         let metadata = configure(counters(), "start = 7").expect("it is well-formed");
         assert_eq!(metadata.rules.len(), 2);
-        let event = FakeEvent::exec("/usr/bin/cat", ["cat"]);
-        let hits = with_event(&event, || {
-            let once = |candidates: &[u32]| {
-                set_candidates(candidates);
-                on_event()
-            };
-            [once(&[1]), once(&[]), once(&[0, 1])].concat()
-        });
-        let said: Vec<_> = hits.iter().map(|hit| (hit.rule, tags(&hit.verdict))).collect();
-        let expected = [(1, "cat 8"), (0, "ls 8"), (1, "cat 9")];
-        assert_eq!(said, expected.map(|(rule, tag)| (rule, tag.to_owned())));
+        assert_eq!(said("cat", &[1]), ["1 cat 8 of cat"]);
+        assert!(said("cat", &[]).is_empty());
+        assert_eq!(said("ls", &[0, 1]), ["0 ls 8 of ls", "1 cat 9 of ls"]);
     }
 
     #[test]
@@ -186,10 +235,7 @@ mod tests {
         let saved = save_state().expect("the counters save their state");
         configure(counters(), "").expect("it is well-formed");
         load_state(saved).expect("it is of this version");
-        set_candidates(&[0]);
-        let event = FakeEvent::exec("/usr/bin/ls", ["ls"]);
-        let hits = with_event(&event, on_event);
-        assert_eq!(tags(&hits[0].verdict), "ls 8");
+        assert_eq!(said("ls", &[0]), ["0 ls 8 of ls"]);
         let damaged = LoweredSaved { version: carry::VERSION, bytes: vec![1] };
         assert!(load_state(damaged).is_err());
     }

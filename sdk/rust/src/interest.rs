@@ -109,7 +109,7 @@ impl Interest {
 
     /// What the sensor decides natively, decided here for native tests.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn wants(&self, event: &Event) -> bool {
+    pub(crate) fn wants(&self, event: &Event<'_>) -> bool {
         (self.kinds.is_empty() || self.kinds.iter().any(|kind| event.has_kind(kind)))
             && self.terms.iter().all(|(field, test)| test.passes(event, *field))
     }
@@ -117,7 +117,7 @@ impl Interest {
 
 #[cfg(not(target_arch = "wasm32"))]
 impl Test {
-    fn passes(&self, event: &Event, field: Field) -> bool {
+    fn passes(&self, event: &Event<'_>, field: Field) -> bool {
         match self {
             Test::Text(how, texts) => {
                 event.texts(field).iter().any(|own| texts.iter().any(|text| how.compare(own, text)))
@@ -128,7 +128,7 @@ impl Test {
     }
 }
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
 impl Match {
     /// Whether `own`, a text of the event, passes the comparison with `text`.
     pub(crate) fn compare(self, own: &str, text: &str) -> bool {

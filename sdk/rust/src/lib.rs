@@ -33,7 +33,7 @@
 #![warn(missing_docs)]
 
 #[doc(hidden)]
-#[allow(missing_docs, reason = "generated, and for `rule!` only")]
+#[allow(missing_docs, clippy::too_many_arguments, reason = "generated, and for `rule!` only")]
 pub mod bindings;
 mod carry;
 mod config;
@@ -45,11 +45,14 @@ mod info;
 mod interest;
 pub mod known;
 mod log;
+#[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+mod packed;
 pub mod processes;
 mod set;
 pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod text;
 mod verdict;
 
 pub use carry::Saved;
@@ -60,14 +63,15 @@ pub use info::RuleInfo;
 pub use interest::Interest;
 pub use log::Level;
 pub use set::{Match, Set};
+pub use text::Text;
 pub use verdict::{Alert, CRITICAL, HIGH, LOW, MEDIUM, Verdict, alert, drop_event, tag};
 
 /// All that a rule usually needs.
 pub mod prelude {
     pub use crate::{
         CRITICAL, Config, ConfigError, Event, Field, HIGH, Interest, LOW, MEDIUM, Match, Rule,
-        RuleInfo, Saved, Set, Verdict, alert, base_name, drop_event, fields, known, processes,
-        state, tag,
+        RuleInfo, Saved, Set, Text, Verdict, alert, base_name, drop_event, fields, known,
+        processes, state, tag,
     };
 }
 
@@ -90,7 +94,7 @@ pub trait Rule {
     }
 
     /// Judge the event. `None` lets it pass.
-    fn on_event(&mut self, event: &Event) -> Option<Verdict>;
+    fn on_event(&mut self, event: &Event<'_>) -> Option<Verdict>;
 
     /// What the rule keeps in its fields, for its next version, which comes when the component or
     /// its configuration is replaced. What it keeps in [`state`] needs none of this.
@@ -133,9 +137,7 @@ macro_rules! rule {
                     $crate::__private::configure(rules(), &config)
                 }
 
-                fn on_event() -> ::std::vec::Vec<$crate::__private::Hit> {
-                    $crate::__private::on_event()
-                }
+                $crate::__judge!();
             }
 
             #[cfg(target_arch = "wasm32")]
@@ -157,13 +159,41 @@ macro_rules! rule {
     };
 }
 
+/// The function of the world that judges.
+#[cfg(feature = "batch")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __judge {
+    () => {
+        fn on_batch(
+            batch: $crate::__private::Batch,
+        ) -> ::std::vec::Vec<$crate::__private::BatchHit> {
+            $crate::__private::on_batch(batch)
+        }
+    };
+}
+
+/// The function of the world that judges.
+#[cfg(not(feature = "batch"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __judge {
+    () => {
+        fn on_event() -> ::std::vec::Vec<$crate::__private::Hit> {
+            $crate::__private::on_event()
+        }
+    };
+}
+
 /// For [`rule!`] only.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::exports::ocellus::rule::carry::Guest as CarryGuest;
     pub use crate::bindings::{self, Guest, export};
-    pub use crate::export::{
-        Hit, LoweredSaved, Metadata, configure, load_state, on_event, save_state,
-    };
+    #[cfg(feature = "batch")]
+    pub use crate::export::{Batch, BatchHit, on_batch};
+    #[cfg(not(feature = "batch"))]
+    pub use crate::export::{Hit, on_event};
+    pub use crate::export::{LoweredSaved, Metadata, configure, load_state, save_state};
     pub use crate::log::line;
 }

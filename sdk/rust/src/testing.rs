@@ -175,6 +175,36 @@ impl FakeEvent {
         self.with(fields::TIMESTAMP, time_ms * 1_000_000)
     }
 
+    /// The event as the sensor packs it, with a column for each field in their order.
+    #[cfg(all(test, feature = "batch"))]
+    pub(crate) fn pack(
+        &self,
+    ) -> (Vec<crate::bindings::ocellus::rule::packed::Place>, Vec<u64>, String) {
+        fn push(text: &mut String, own: &str) -> u64 {
+            let word = (own.len() as u64) << 32 | text.len() as u64;
+            text.push_str(own);
+            word
+        }
+        let (mut words, mut text) = (vec![u64::MAX; crate::field::FIELD_COUNT], String::new());
+        for (field, value) in &self.values {
+            words[*field as usize] = match value {
+                Value::Text(own) => push(&mut text, own),
+                Value::Texts(own) => {
+                    let word = (own.len() as u64) << 32 | words.len() as u64;
+                    for own in own {
+                        let word = push(&mut text, own);
+                        words.push(word);
+                    }
+                    word
+                }
+                Value::Number(number) => *number,
+                Value::Flag(flag) => u64::from(*flag),
+            };
+        }
+        let place = crate::bindings::ocellus::rule::packed::Place { words: 0, text: 0 };
+        (vec![place], words, text)
+    }
+
     pub(crate) fn value(&self, field: u32) -> Option<&Value> {
         self.values.get(&field)
     }

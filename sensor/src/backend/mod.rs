@@ -150,6 +150,10 @@ impl LostCounts {
     }
 }
 
+/// Why a probe waits: the end of a skipped probe's reason.
+pub const WAITS_FOR_SYSCALLS: &str = "raw_tp/sys_exit: it waits for capture.ids = \"syscalls\", as \
+    it makes every system call of the host slower";
+
 /// Why a backend cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {

@@ -1,5 +1,6 @@
-//! `make bench`: what the core costs, by stage, on a made-up recording of a storm of processes; what
-//! it holds in memory; and, as root, what the sensor costs on live ones and how late its events are.
+//! `make bench`: what the core costs, by stage, on a made-up recording of a storm of processes;
+//! what it holds in memory; and, as root, what the sensor costs on live ones and how late its
+//! events are.
 //!
 //! `target/release/ocellus-bench hold` measures the hold times from which the default was chosen.
 //!

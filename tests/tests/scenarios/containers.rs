@@ -1,6 +1,6 @@
-//! Containers: what their cgroups and the files of their runtimes tell. No runtime is needed, as the
-//! sensor asks none: the cgroups have the names that a runtime gives them, and the files stand below
-//! the directory that the sensor is told to look in.
+//! Containers: what their cgroups and the files of their runtimes tell. No runtime is needed, as
+//! the sensor asks none: the cgroups have the names that a runtime gives them, and the files stand
+//! below the directory that the sensor is told to look in.
 
 use std::fs;
 use std::path::PathBuf;
@@ -84,8 +84,8 @@ impl Drop for Cgroup {
 }
 
 /// Words that enter cgroups, one after the other, and then become another program.
-const ENTER: &str = "while [ \"$1\" != -- ]; do echo 0 >\"$1/cgroup.procs\" || exit 9; shift; done; \
-    shift; exec \"$@\"";
+const ENTER: &str = "while [ \"$1\" != -- ]; do \
+    echo 0 >\"$1/cgroup.procs\" || exit 9; shift; done; shift; exec \"$@\"";
 
 /// A command that becomes `words` in the cgroup.
 fn inside(cgroup: &Cgroup, words: &[&str]) -> Command {
@@ -199,9 +199,8 @@ fn pod(stage: &Stage) -> Held {
 
 fn podman(stage: &Stage) -> Held {
     let id = "90d3".repeat(16);
-    let content = format!(
-        r#"[{{"id":"{id}","names":["db"],"metadata":"{{\"image-name\":\"docker.io/library/db:9\"}}"}}]"#
-    );
+    let metadata = r#"{\"image-name\":\"docker.io/library/db:9\"}"#;
+    let content = format!(r#"[{{"id":"{id}","names":["db"],"metadata":"{metadata}"}}]"#);
     put(stage, "var/lib/containers/storage/overlay-containers/containers.json", &content);
     let cgroup = match any_cgroup(&format!("libpod-{id}.scope/container")) {
         Ok(cgroup) => cgroup,

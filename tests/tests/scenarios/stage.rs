@@ -25,9 +25,10 @@ pub const STILL32: &str = env!("OCELLUS_STILL32");
 pub const ENV_BYTES: usize = 16 << 10;
 
 /// Each raw event is an event of its own, so that what is told does not depend on how fast a busy
-/// machine runs a scenario. Changes of ids are seen by whatever way this kernel has. That they merge is tested where one sensor serves one test. Hashes are
-/// waited for, however late they come.
-const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n[capture]\nenv = \"16KiB\"\nids = \"syscalls\"\n\n\
+/// machine runs a scenario. Changes of ids are seen by whatever way this kernel has. That they
+/// merge is tested where one sensor serves one test. Hashes are waited for, however late they come.
+const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n\
+    [capture]\nenv = \"16KiB\"\nids = \"syscalls\"\n\n\
     [hash]\nwait_ms = 60000\n";
 
 /// Below the stage's directory, where the files of container runtimes are looked for.

@@ -11,6 +11,7 @@ use crate::{Level, Match};
 
 thread_local! {
     static CURRENT: RefCell<Option<FakeEvent>> = const { RefCell::new(None) };
+    #[cfg(not(feature = "batch"))]
     static CANDIDATES: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
     static STATE: RefCell<BTreeMap<String, Kept>> = const { RefCell::new(BTreeMap::new()) };
     static PROCESSES: RefCell<BTreeMap<String, FakeEvent>> =
@@ -41,12 +42,21 @@ pub(crate) fn take_log() -> Vec<(Level, String)> {
     LOG.take()
 }
 
+/// The event that is judged is the current one.
+pub(crate) fn here() {}
+
+/// Packed events are made of the fields in their order.
+pub(crate) fn column_of(field: u32) -> u32 {
+    field
+}
+
 /// What `candidates` answers on this thread.
-#[cfg(test)]
+#[cfg(all(test, not(feature = "batch")))]
 pub(crate) fn set_candidates(rules: &[u32]) {
     CANDIDATES.set(rules.to_vec());
 }
 
+#[cfg(not(feature = "batch"))]
 pub(crate) fn candidates() -> Vec<u32> {
     CANDIDATES.with_borrow(Clone::clone)
 }

@@ -59,8 +59,8 @@ pub(super) struct Attached {
     pub(super) has_spare: bool,
 }
 
-/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
-/// With `spare`, both raw_tp programs are attached behind tp_btf.
+/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or
+/// `only_raw` is set. With `spare`, both raw_tp programs are attached behind tp_btf.
 pub(super) fn attach_probes(
     programs: &mut aya::Ebpf,
     btf: &Btf,

@@ -20,7 +20,6 @@ use ocellus_ebpf::abi;
 /// Version of ECS that the field table follows.
 const ECS_VERSION: &str = "9.4.0";
 
-
 /// Builds events.
 #[derive(Debug)]
 pub struct Enricher {

@@ -32,7 +32,7 @@ pub const GROUP: Group = Group {
         },
         Scenario {
             name: "executable above hash.max_file_size",
-            expected: "`ocellus.hash.status` is `too_large`, and why; no hash; nothing waits for it",
+            expected: "`ocellus.hash.status` is `too_large`, and why; no hash, and no waiting",
             run: too_large,
         },
         Scenario {

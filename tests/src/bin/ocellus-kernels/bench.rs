@@ -152,7 +152,8 @@ fn report(ran: &Ran, names: &[String]) -> io::Result<bool> {
         let measured = Measured::of(ran, name).ok_or_else(|| missing(name))?;
         let (slower_exec, slower_fork) = (measured.exec / exec.0, measured.fork / fork.0);
         println!(
-            "{name:<24} {slower_exec:>10.3} {slower_fork:>10.3} {:>12.1} {:>12.1} {:>12.1} {:>9.1}  {}",
+            "{name:<24} {slower_exec:>10.3} {slower_fork:>10.3} \
+             {:>12.1} {:>12.1} {:>12.1} {:>9.1}  {}",
             measured.startup / 1e6,
             measured.exec_cpu / 1e6,
             measured.fork_cpu / 1e6,

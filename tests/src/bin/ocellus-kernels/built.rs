@@ -71,8 +71,8 @@ impl Built {
         [&self.sensor].into_iter().chain(tests).chain(&self.workload).map(PathBuf::as_path)
     }
 
-    /// Shell variables with the paths of the sensor, `$ocellus`, of each test, such as `$scenarios`,
-    /// of each program of tests/workload, such as `$workload`, and of the `$shipped` rules.
+    /// Shell variables with the paths of the sensor, `$ocellus`, of each test, such as
+    /// `$scenarios`, of each program of tests/workload, such as `$workload`, and of the `$shipped` rules.
     pub fn variables(&self) -> String {
         let shipped = root().join("rules/dist");
         let mut text =

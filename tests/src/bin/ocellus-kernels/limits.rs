@@ -1,5 +1,5 @@
-//! What a kernel or a backend cannot give, each with its reason. A scenario that is listed here must
-//! fail, and in this way: one that passes is a failure of the list.
+//! What a kernel or a backend cannot give, each with its reason. A scenario that is listed here
+//! must fail, and in this way: one that passes is a failure of the list.
 
 use ocellus_tests::vm::Series;
 

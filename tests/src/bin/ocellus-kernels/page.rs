@@ -16,12 +16,12 @@ const END: &str = "<!-- kernels: end -->";
 const INTRODUCTION: &str = "\
 # Kernels
 
-On which kernels Ocellus was run, and what it gave there. Each is a kernel package of Debian, booted \
-by qemu in software emulation with two CPUs; `make test-kernels` fetches them, runs everything below \
-and writes this page, and `make test-kernels KERNEL=6.1` tries one of them.
+On which kernels Ocellus was run, and what it gave there. Each is a kernel package of Debian, \
+booted by qemu in software emulation with two CPUs; `make test-kernels` fetches them, runs \
+everything below and writes this page, and `make test-kernels KERNEL=6.1` tries one of them.
 
-What runs there: every [scenario](scenarios.md) with each backend, among them storms of thousands of \
-processes, with all events held against ECS; the tests of the probes themselves; rules that mean \
+What runs there: every [scenario](scenarios.md) with each backend, among them storms of thousands \
+of processes, with all events held against ECS; the tests of the probes themselves; rules that mean \
 harm; `ocellus doctor`; and what must be refused, in the right words: an ordinary user, a kernel \
 without BTF, one that is locked down for confidentiality.
 ";
@@ -36,8 +36,8 @@ pub fn print(report: &Report) {
     }
 }
 
-/// Writes both if asked to and nothing failed. Else says where they are not what was found. True when
-/// they are.
+/// Writes both if asked to and nothing failed. Else says where they are not what was found. True
+/// when they are.
 pub fn check(reports: &[Report], writes: bool) -> io::Result<bool> {
     let (page_path, readme_path) = (root().join("docs/kernels.md"), root().join("README.md"));
     let readme = std::fs::read_to_string(&readme_path)?;

@@ -40,13 +40,7 @@ const WASI: &str = "wasi_snapshot_preview1";
 /// Why a rule could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-<<<<<<< HEAD
-    #[error(
-        "{0} is not a rule: it has no Cargo.toml, rule.c, rule.js, rule.py, rule.zig or go.mod"
-    )]
-=======
     #[error("{0} is not a rule: it has no Cargo.toml, rule.{{c,js,py,zig}} or go.mod")]
->>>>>>> main
     NotARule(PathBuf),
     #[error("cannot build {language} here: {missing}; {advice}")]
     NoToolchain { language: &'static str, missing: String, advice: &'static str },

@@ -19,7 +19,8 @@ export function passes(text, how, texts) {
 const asText = (value) => (typeof value === "string" ? value : null);
 const asNumber = (value) =>
   typeof value === "number" || typeof value === "boolean" ? Number(value) : null;
-const asTexts = (value) => (typeof value === "string" || Array.isArray(value) ? [value].flat() : []);
+const asTexts = (value) =>
+  typeof value === "string" || Array.isArray(value) ? [value].flat() : [];
 
 /** The interfaces of the contract, over the values of one event. */
 export class StandIn {

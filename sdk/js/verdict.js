@@ -14,8 +14,8 @@ export const CRITICAL = 99;
 const MESSAGE_BYTES = 1024;
 
 /**
- * Mark the event as an alert. `severity` is 0 to 100; `message` is one line that says what happened,
- * and is cut at 1,024 bytes.
+ * Mark the event as an alert. `severity` is 0 to 100; `message` is one line that says what
+ * happened, and is cut at 1,024 bytes.
  */
 export function alert(severity, message, ...tags) {
   const between = Math.max(0, Math.min(100, Math.trunc(severity)));

@@ -110,16 +110,17 @@ fn go() -> String {
         format!("// {name} is {}: {meaning}.\nconst {name} {kind} = {index}\n", field.name())
     });
     let names = lines(|field| format!("\t\"{}\",", field.name()));
-    format!(
-        "// {SAY}\n\npackage field\n\n{constants}\nvar names = [...]string{{\n{names}}}\n"
-    )
+    format!("// {SAY}\n\npackage field\n\n{constants}\nvar names = [...]string{{\n{names}}}\n")
 }
 
 fn zig() -> String {
     let constants = lines(|field| {
         let (meaning, kind, index) = (field.info().meaning, type_name(field), field.index());
         let name = snake(field);
-        format!("/// {}: {meaning}.\npub const {name} = {kind}{{ .index = {index} }};", field.name())
+        format!(
+            "/// {}: {meaning}.\npub const {name} = {kind}{{ .index = {index} }};",
+            field.name()
+        )
     });
     let names = lines(|field| format!("    \"{}\",", field.name()));
     format!(

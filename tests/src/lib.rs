@@ -13,4 +13,5 @@ pub mod latency;
 pub mod load;
 pub mod prebuilt;
 pub mod program;
+pub mod vm;
 pub mod workload;

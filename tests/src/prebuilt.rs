@@ -170,7 +170,8 @@ impl Guest {
         }
         // What `rules new` writes is no part of a component, nor are tests.
         let is_template = |file: &Path| {
-            file.iter().any(|part| ["template", "tests", "node_modules"].iter().any(|it| part == *it))
+            let others = ["template", "tests", "node_modules"];
+            file.iter().any(|part| others.iter().any(|it| part == *it))
         };
         files.retain(|file| !is_template(file) && file.extension().is_none_or(|it| it != "md"));
         Ok(files)

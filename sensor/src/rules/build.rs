@@ -1,8 +1,8 @@
 //! `ocellus rules build`: from a rule's source to a component, by one command whatever the
 //! language.
 //!
-//! Rust, C, Go and Zig become a core module, which is wrapped here; JavaScript and Python have tools
-//! that make the whole component. Nothing here runs while events flow.
+//! Rust, C, Go and Zig become a core module, which is wrapped here; JavaScript and Python have
+//! tools that make the whole component. Nothing here runs while events flow.
 
 mod c;
 mod go;
@@ -40,7 +40,7 @@ const WASI: &str = "wasi_snapshot_preview1";
 /// Why a rule could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    #[error("{0} is not a rule: it has no Cargo.toml, rule.c, rule.js, rule.py, rule.zig or go.mod")]
+    #[error("{0} is not a rule: it has no Cargo.toml, rule.{{c,js,py,zig}} or go.mod")]
     NotARule(PathBuf),
     #[error("cannot build {language} here: {missing}; {advice}")]
     NoToolchain { language: &'static str, missing: String, advice: &'static str },
@@ -198,7 +198,7 @@ mod tests {
     fn a_folder_without_a_rule_says_what_is_missing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let error = build(folder.path(), folder.path()).expect_err("it is empty");
-        assert!(error.to_string().contains("it has no Cargo.toml, rule.c, rule.js"));
+        assert!(error.to_string().contains("it has no Cargo.toml, rule.{c,js,py,zig} or go.mod"));
     }
 
     #[test]

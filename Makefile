@@ -9,7 +9,8 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run build test test-kernels bench bench-kernel sim fuzz rules examples schema man clean help
+.PHONY: run build test test-kernels bench bench-kernel sim fuzz rules golden examples schema man \
+	clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -62,6 +63,10 @@ rules: ## Rebuild the shipped components whose sources have changed, in rules/di
 	$(CARGO) build --locked --workspace --examples
 	target/debug/examples/build_guests
 
+golden: ## Rebuild the golden components in every language; they must say the same as before
+	$(CARGO) build --locked --workspace --examples
+	target/debug/examples/build_golden
+
 examples: ## Build the example rule in each language, into target/examples
 	@.ci/setup
 	@mkdir -p target/examples
@@ -70,10 +75,11 @@ examples: ## Build the example rule in each language, into target/examples
 		target/debug/ocellus rules build $$rule -o target/examples/$${rule##*/}.wasm || exit 1; \
 	done
 
-schema: ## Write docs/schema.md anew, from wit/fields.toml
+schema: ## Write docs/schema.md and the fields of the SDKs anew, from wit/fields.toml
 	$(CARGO) build --quiet --locked --workspace --bins
 	target/debug/ocellus schema > target/schema.md
 	@mv target/schema.md docs/schema.md
+	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test sdks
 
 man: ## Write the manual page, target/ocellus.1, and check it where mandoc is
 	$(CARGO) build --quiet --locked --workspace --bins

@@ -20,10 +20,6 @@ use ocellus_ebpf::abi;
 /// Version of ECS that the field table follows.
 const ECS_VERSION: &str = "9.4.0";
 
-/// The highest capability that the sensor has a name for: CAP_CHECKPOINT_RESTORE, in every kernel
-/// since 5.9 (linux/capability.h).
-const LAST_CAPABILITY: u32 = 40;
-
 /// Builds events.
 #[derive(Debug)]
 pub struct Enricher {
@@ -160,7 +156,7 @@ impl Enricher {
                 exec_fields(&mut event, &mut remarks, process, image);
             }
         }
-        rights_fields(&mut event, run);
+        changes::rights(&mut event, run);
         if let Some(line) = &process.command_line {
             event.set_text(Field::PROCESS_COMMAND_LINE, line.clone());
         }
@@ -289,7 +285,7 @@ impl Enricher {
             (task.cap_bounding, Field::OCELLUS_CAPABILITIES_BOUNDING),
             (task.cap_ambient, Field::OCELLUS_CAPABILITIES_AMBIENT),
         ] {
-            if let Some(names) = capability_names(mask, self.all_capabilities.as_ref()) {
+            if let Some(names) = capability::names_or_all(mask, self.all_capabilities.as_ref()) {
                 event.set(field, Value::Texts(names));
             }
         }
@@ -358,29 +354,6 @@ pub fn wall(boottime_ns: u64, offset_ns: i64) -> Value {
 /// Boottime as wall time, in ns since the epoch.
 pub fn wall_ns(boottime_ns: u64, offset_ns: i64) -> u64 {
     boottime_ns.saturating_add_signed(offset_ns)
-}
-
-/// Names of a set of capabilities, by the one name `all` where it is full; none where it is empty.
-pub fn capability_names(mask: u64, all: Option<&Texts>) -> Option<Texts> {
-    match all {
-        Some(all) if capability::is_full(mask, LAST_CAPABILITY) => Some(all.clone()),
-        _ => (mask != 0).then(|| capability::names(mask)),
-    }
-}
-
-/// What an exec got from its file, and whose credentials changed.
-fn rights_fields(event: &mut Event, run: &[Box<RawEvent>]) {
-    for raw in run {
-        if raw.flags & abi::F_SECURE_EXEC != 0 {
-            event.set_flag(Field::OCELLUS_SECURE_EXEC, true);
-        }
-        if raw.kind == Kind::Exec && changes::file_gave_capabilities(raw) {
-            event.set_flag(Field::OCELLUS_EXE_CAPABILITIES, true);
-        }
-        if raw.kind == Kind::Ids && raw.task.tid != raw.task.pid {
-            event.set_number(Field::PROCESS_THREAD_ID, raw.task.tid);
-        }
-    }
 }
 
 /// An id as text, and its name where it has one.

@@ -4,8 +4,8 @@ use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::ops::Deref;
 
-/// A text of an event: it lies in the packed events, or was copied out of the sensor. It is used like
-/// a `&str`; `into_owned` or `to_string` makes a `String` that outlives the event.
+/// A text of an event: it lies in the packed events, or was copied out of the sensor. It is used
+/// like a `&str`; `into_owned` or `to_string` makes a `String` that outlives the event.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text<'a>(Cow<'a, str>);
 

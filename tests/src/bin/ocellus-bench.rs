@@ -7,6 +7,7 @@
 //! Absolute figures depend on the machine; the columns of one run compare with each other.
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use ocellus::actions::Actions;
 use ocellus::aggregate::Policy;
+use ocellus::digest::cache::{Cache, Lookup};
 use ocellus::digest::identity::Identity;
 use ocellus::enrich::Enricher;
 use ocellus::event::Event;
@@ -39,6 +41,8 @@ const STEP_NS: u64 = 20_000;
 const BATCH: usize = 256;
 /// Raw events that wait in the queue while it is measured: what the default hold time keeps.
 const HELD: usize = 2_500;
+/// Files whose hashes are remembered while looking one up is measured.
+const HASHES: NonZeroUsize = NonZeroUsize::new(4_096).expect("it is not zero");
 /// Rounds of each measurement; the fastest counts, the others met something else.
 const ROUNDS: usize = 5;
 
@@ -250,6 +254,19 @@ fn core_stages(records: &Workload) {
         })
     });
     line("make an event", enrich, execs.len());
+    let ids: Vec<_> = execs.iter().filter_map(|raw| raw.image.as_ref()?.file_id()).collect();
+    let mut cache = Cache::new(HASHES, u64::MAX);
+    for id in &ids {
+        cache.finish(HashResult::without_digests(*id, HashStatus::TooLarge, None), 0);
+    }
+    let (lookup, ()) = fastest(|| {
+        timed(|| {
+            for id in &ids {
+                assert!(matches!(black_box(cache.lookup(id, 0)), Lookup::Hit(_)));
+            }
+        })
+    });
+    line("look up a known hash", lookup, ids.len());
 }
 
 /// The same workload as a recording, through `ocellus replay`.

@@ -11,7 +11,7 @@ use ocellus_ebpf::abi::Kind;
 use super::attach::{Attached, attach_btf, attach_raw, reason, status};
 use super::chain;
 use super::connector::Connector;
-use crate::backend::{IdProbes, ProbeOutcome, ProbeStatus, WAITS_FOR_SYSCALLS};
+use crate::backend::{IdProbes, ProbeStatus, WAITS_FOR_SYSCALLS, Way, WayResult};
 
 const SYSCALL: &str = "raw_tp/sys_exit";
 const CONNECTOR: &str = "socket filter on cn_proc";
@@ -100,18 +100,21 @@ fn row(
     fallback: Option<&Fallback>,
     by_connector: Option<&str>,
 ) -> ProbeStatus {
-    let attached = |attach| ProbeStatus { name, attach, outcome: ProbeOutcome::Attached };
-    let (refused, waits) = match (function, fallback, by_connector) {
-        (Ok(attach), ..) => return attached(attach.clone()),
-        (Err(_), Some(Fallback::Syscall), _) => return attached(SYSCALL.to_owned()),
-        (Err(_), Some(Fallback::Connector), Some(but)) => {
-            return attached(format!("{CONNECTOR}{but}"));
-        }
-        (Err(refused), Some(Fallback::None(reason)), _) => (refused, reason.as_str()),
-        (Err(refused), ..) => (refused, WAITS_FOR_SYSCALLS),
+    let way = |attach: &str, result| Way { attach: attach.to_owned(), result };
+    let refused = |reason: &str| WayResult::Refused { reason: reason.to_owned() };
+    let by_function = match function {
+        Ok(attach) => return ProbeStatus::of(name, vec![way(attach, WayResult::Attached)]),
+        Err(reasons) => way("its function", refused(reasons.trim_end_matches("; "))),
     };
-    let outcome = ProbeOutcome::Skipped { reason: format!("{refused}{waits}") };
-    ProbeStatus { name, attach: SYSCALL.to_owned(), outcome }
+    let instead = match (fallback, by_connector) {
+        (Some(Fallback::Syscall), _) => way(SYSCALL, WayResult::Attached),
+        (Some(Fallback::Connector), Some(but)) => {
+            way(&format!("{CONNECTOR}{but}"), WayResult::Attached)
+        }
+        (Some(Fallback::None(reason)), _) => way(SYSCALL, refused(reason)),
+        _ => way(SYSCALL, refused(WAITS_FOR_SYSCALLS)),
+    };
+    ProbeStatus::of(name, vec![by_function, instead])
 }
 
 impl Ids {

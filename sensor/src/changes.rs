@@ -214,8 +214,8 @@ fn previous_places(event: &mut Event, before: &Task, after: &Task) {
 fn steps(event: &mut Event, run: &[Box<RawEvent>], wall_offset_ns: i64) {
     let of = |kind: Kind| run.iter().filter(move |raw| raw.kind == kind);
     let times = |kind: Kind| -> Texts {
-        let wall = |raw: &RawEvent| Date::new(wall_ns(raw.time_ns, wall_offset_ns));
-        of(kind).map(|raw| wall(raw).as_str().to_owned()).collect()
+        let date = |raw: &RawEvent| Date::new(wall_ns(raw.time_ns, wall_offset_ns));
+        of(kind).map(|raw| date(raw).as_str().to_owned()).collect()
     };
     if of(Kind::Ids).nth(1).is_some() {
         let users: Texts = of(Kind::Ids).map(|raw| raw.task.euid.to_string()).collect();

@@ -32,7 +32,7 @@ pub const GROUP: Group = Group {
 };
 
 /// Set where the kernel belongs to the scenarios: there they may change settings of all of it.
-const GUEST_VARIABLE: &str = "SCENARIOS_GUEST";
+pub const GUEST_VARIABLE: &str = "SCENARIOS_GUEST";
 
 /// Where the program for a core is set (core(5)).
 const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";

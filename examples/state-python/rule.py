@@ -1,6 +1,6 @@
-"""Four rules that need state over time, in one component: a sequence, a threshold, the first of its
-kind, a rare pair. They are small sisters of download-execute, failed-sudo, first-seen and rare-child
-in `rules/`. Build them with `ocellus rules build examples/state-python`.
+"""Four rules that need state over time, in one component: a sequence, a threshold, the first of
+its kind, a rare pair. They are small sisters of download-execute, failed-sudo, first-seen and
+rare-child in `rules/`. Build them with `ocellus rules build examples/state-python`.
 """
 
 from ocellus import HIGH, LOW, MEDIUM, Interest, Rule, alert, fields, state, tag

@@ -30,8 +30,8 @@ export function count(key) {
 
 /**
  * Keep a text or a Uint8Array for some milliseconds from the current event on; `FOREVER`: as long
- * as there is room. A key of more than 256 bytes, or a value of more than 64 KiB, is not kept, and the
- * log says so.
+ * as there is room. A key of more than 256 bytes, or a value of more than 64 KiB, is not kept, and
+ * the log says so.
  */
 export function set(key, value, ttlMs) {
   try {

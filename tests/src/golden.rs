@@ -16,8 +16,8 @@ use crate::history::Rng;
 use crate::prebuilt::root;
 use crate::workload::{Proc, preamble};
 
-/// The languages, by their folders in `tests/golden`.
-pub const LANGUAGES: [&str; 6] = ["c", "go", "js", "python", "rust", "zig"];
+/// The languages, by their folders in `tests/golden`; Rust in both worlds of the contract.
+pub const LANGUAGES: [&str; 7] = ["c", "go", "js", "python", "rust", "rust-batch", "zig"];
 /// Version of the contract that the kept components were built for.
 pub const CONTRACT: &str = "1.0.0";
 /// Least number of events in the recording.

@@ -167,7 +167,8 @@ impl Drop for Mount {
     }
 }
 
-/// Mounts the pids controller as version 1 where nobody has, and the kernel is the scenarios' own.
+/// Mounts the pids controller as version 1 where nobody has, and where the kernel is the
+/// scenarios'.
 fn mount_v1(stage: &Stage) -> Option<Mount> {
     if mounted(1).is_some() || std::env::var_os(GUEST_VARIABLE).is_none() {
         return None;

@@ -139,10 +139,7 @@ impl Stage {
 
     fn start(&self, command: &mut Command) -> Actor<'_> {
         let from = self.events().events.len();
-        let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
-            Ok(child) => child,
-            Err(error) => panic!("cannot start {command:?}: {error}"),
-        };
+        let mut child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
         let stdin = child.stdin.take();
         Actor { stage: self, pid: child.id(), child, stdin, from }
     }
@@ -262,4 +259,22 @@ pub fn sha256(path: &Path) -> String {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(std::fs::read(path).expect("it is readable"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Starts a command. A file that was just written may be busy: a child that another thread forked
+/// meanwhile holds it open for writing until it executes something.
+fn spawn(command: &mut Command) -> Child {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match command.spawn() {
+            Ok(child) => return child,
+            Err(error)
+                if error.kind() == std::io::ErrorKind::ExecutableFileBusy
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(LOOK);
+            }
+            Err(error) => panic!("cannot start {command:?}: {error}"),
+        }
+    }
 }

@@ -34,7 +34,7 @@ impl Rule for Texts {
         ]
     }
 
-    fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+    fn on_event(&mut self, event: &Event<'_>) -> Option<Verdict> {
         let asked = [fields::PROCESS_NAME, fields::PROCESS_EXECUTABLE, fields::RULE_ID];
         let [name, executable, missing] = event.many(asked);
         let mut tags = Vec::new();
@@ -48,9 +48,10 @@ impl Rule for Texts {
             tags.push("accent".to_owned());
         }
         if event.test(fields::PROCESS_EXECUTABLE, Match::Suffix, &SCRIPT) {
-            let or = |text: &Option<String>, other: &str| text.clone().unwrap_or(other.to_owned());
-            let all = [or(&name, ""), or(&executable, ""), or(&missing, "none")];
-            tags.push(format!("script {:08x}", fnv1a(all.iter().map(String::as_str))));
+            let all = [name.unwrap_or_default(), executable.unwrap_or_default()];
+            let missing = missing.unwrap_or_else(|| "none".into());
+            let sum = fnv1a(all.iter().chain([&missing]).map(Text::as_str));
+            tags.push(format!("script {sum:08x}"));
         }
         (!tags.is_empty()).then_some(Verdict::Tag(tags))
     }
@@ -64,17 +65,17 @@ impl Rule for State {
         RuleInfo::new("golden-state", "Golden state")
     }
 
-    fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+    fn on_event(&mut self, event: &Event<'_>) -> Option<Verdict> {
         let entity = event.process_entity_id()?;
         let name = event.process_name().unwrap_or_default();
         let parent = event.process_parent_entity_id().unwrap_or_default();
         let (kinds, args) = (event.ocellus_kinds(), event.process_args());
         let last_key = format!("last/{name}");
-        if kinds.iter().any(|kind| kind == "process.exit") {
+        if kinds.iter().any(|kind| *kind == "process.exit") {
             state::remove(&last_key);
         }
         let count = state::add(&format!("count/{parent}"), 1, Duration::from_millis(5000));
-        let total = fnv1a(args.iter().chain([&name]).map(String::as_str));
+        let total = fnv1a(args.iter().chain([&name]).map(Text::as_str));
         let before = state::get(&last_key).and_then(|last| last.try_into().ok());
         let before = before.map_or("-".into(), |last| format!("{:08x}", u32::from_le_bytes(last)));
         state::set(&last_key, total.to_le_bytes(), Duration::from_millis(2000));
@@ -90,7 +91,7 @@ impl Rule for State {
             "{name} {count} {total:08x} {before} {above} {executable} {pid} {parent_args}"
         );
         let severity = (total % 101) as u8;
-        Some(kinds.into_iter().fold(alert(severity, message), Verdict::with_tag))
+        Some(kinds.iter().fold(alert(severity, message), |it, kind| it.with_tag(kind.as_str())))
     }
 }
 
@@ -110,7 +111,7 @@ impl Rule for Numbers {
         ]
     }
 
-    fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+    fn on_event(&mut self, event: &Event<'_>) -> Option<Verdict> {
         let pid = event.process_pid().unwrap_or(0);
         if pid % 5 == 0 {
             let interactive = if event.process_interactive() { "yes" } else { "no" };

@@ -72,7 +72,8 @@ impl Built {
     }
 
     /// Shell variables with the paths of the sensor, `$ocellus`, of each test, such as
-    /// `$scenarios`, of each program of tests/workload, such as `$workload`, and of the `$shipped` rules.
+    /// `$scenarios`, of each program of tests/workload, such as `$workload`, and of the
+    /// `$shipped` rules.
     pub fn variables(&self) -> String {
         let shipped = root().join("rules/dist");
         let mut text =

@@ -20,10 +20,10 @@ On which kernels Ocellus was run, and what it gave there. Each is a kernel packa
 booted by qemu in software emulation with two CPUs; `make test-kernels` fetches them, runs \
 everything below and writes this page, and `make test-kernels KERNEL=6.1` tries one of them.
 
-What runs there: every [scenario](scenarios.md) with each backend, among them storms of thousands \
-of processes, with all events held against ECS; the tests of the probes themselves; rules that mean \
-harm; `ocellus doctor`; and what must be refused, in the right words: an ordinary user, a kernel \
-without BTF, one that is locked down for confidentiality.
+What runs there: every [scenario](scenarios.md) with each backend, among them storms of \
+thousands of processes, with all events held against ECS; the tests of the probes themselves; \
+rules that mean harm; `ocellus doctor`; and what must be refused, in the right words: an \
+ordinary user, a kernel without BTF, one that is locked down for confidentiality.
 ";
 
 /// Prints how a kernel did.

@@ -94,7 +94,10 @@ fn tree(event: &Event<'_>) -> Vec<String> {
 
 fn key(ancestor: &str, file: &str) -> String {
     // A key has at most 256 bytes, a file name alone may have 255.
-    let end = file.floor_char_boundary(160);
+    let mut end = file.len().min(160);
+    while !file.is_char_boundary(end) {
+        end -= 1;
+    }
     format!("download-execute {ancestor} {}", &file[..end])
 }
 

@@ -44,6 +44,9 @@ fn stopped(stage: &Stage) -> Held {
     std::thread::sleep(STALL.saturating_sub(began.elapsed()));
     sensor.signal(Signal::SIGCONT);
 
+    // A ring of kprobes tells what it lost with the next record on that CPU.
+    stage.play(&mut stage.workload(["children", "40", STILL, "x"]));
+
     let is_action = |action: &'static str| {
         move |event: &serde_json::Value| field(event, "event.action") == &json!(action)
     };

@@ -1,5 +1,5 @@
 // Alerts when netcat is started, and says by whom. Build it with
-// `ocellus rules build examples/rule-go`.
+// `ocellus rules build .`.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 var netcat = ocellus.Rule{
 	ID:          "example-netcat-go",
 	Name:        "Netcat was started",
-	Description: "Any start of netcat: an example in Go",
+	Description: "Any start of netcat",
 	Attack:      []string{"T1095"},
 	Interests: []ocellus.Interest{
 		ocellus.Exec(ocellus.OneOf(field.ProcessName, "nc", "ncat", "netcat")),

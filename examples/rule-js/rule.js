@@ -1,11 +1,11 @@
 // Alerts when netcat is started, and says by whom. Build it with
-// `ocellus rules build examples/rule-js`.
+// `ocellus rules build .`.
 import { Interest, MEDIUM, alert, fields } from "ocellus";
 
 export default {
   id: "example-netcat-js",
   name: "Netcat was started",
-  description: "Any start of netcat: an example in JavaScript",
+  description: "Any start of netcat",
   attack: ["T1095"],
   interests: [Interest.exec().oneOf(fields.processName, "nc", "ncat", "netcat")],
 

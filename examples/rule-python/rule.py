@@ -1,6 +1,6 @@
 """Alerts when netcat is started, and says by whom.
 
-Build it with `ocellus rules build examples/rule-python`.
+Build it with `ocellus rules build .`.
 """
 
 from ocellus import MEDIUM, Event, Interest, Rule, Verdict, alert, fields
@@ -9,7 +9,7 @@ from ocellus import MEDIUM, Event, Interest, Rule, Verdict, alert, fields
 class Netcat(Rule):
     id = "example-netcat-python"
     name = "Netcat was started"
-    description = "Any start of netcat: an example in Python"
+    description = "Any start of netcat"
     attack = ["T1095"]
     interests = [Interest.exec().one_of(fields.PROCESS_NAME, "nc", "ncat", "netcat")]
 

@@ -1,5 +1,5 @@
 //! Alerts when netcat is started, and says by whom. Build it with
-//! `ocellus rules build examples/rule-zig`.
+//! `ocellus rules build .`.
 
 const std = @import("std");
 const ocellus = @import("ocellus");
@@ -8,7 +8,7 @@ const fields = ocellus.fields;
 pub const netcat = ocellus.Rule{
     .id = "example-netcat-zig",
     .name = "Netcat was started",
-    .description = "Any start of netcat: an example in Zig",
+    .description = "Any start of netcat",
     .attack = &.{"T1095"},
     .interests = &.{.{
         .kinds = &.{"process.exec"},

@@ -1,5 +1,6 @@
-//! The templates of `ocellus rules new`: the files of each `sdk/LANGUAGE/template`, and the Rust
-//! SDK with the contract, which a project in Rust brings along.
+//! The templates of `ocellus rules new`: the files of each `sdk/LANGUAGE/template`, with the rule
+//! and its tests from `examples/rule-LANGUAGE`; and the Rust SDK with the contract, which a project
+//! in Rust brings along.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,11 @@ pub fn generate(root: &Path) -> String {
         let template = folder.join("template");
         if template.is_dir() {
             let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let files = table(&template, &files(&template));
+            let mut files = table(&template, &files(&template));
+            if !template.join("src").is_dir() {
+                let example = root.join(format!("examples/rule-{name}"));
+                files += &table(&example, &rule_of(&example));
+            }
             languages +=
                 &format!("    Template {{ language: {name:?}, files: &[\n{files}    ] }},\n");
         }
@@ -49,6 +54,17 @@ pub fn generate(root: &Path) -> String {
          {languages}];\n\n/// What a project in Rust depends on, with paths as in the repository.\n\
          static RUST_SDK: &[File] = &[\n{brought}];\n"
     )
+}
+
+/// The rule of an example and its native tests.
+fn rule_of(example: &Path) -> Vec<PathBuf> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut found = entries(example);
+    found.retain(|path| path.is_file() && name(path).starts_with("rule"));
+    if example.join("tests").is_dir() {
+        found.extend(entries(&example.join("tests")).into_iter().filter(|path| path.is_file()));
+    }
+    found
 }
 
 fn table(base: &Path, files: &[PathBuf]) -> String {

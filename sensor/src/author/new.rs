@@ -1,7 +1,8 @@
 //! `ocellus rules new`: a small project that builds, with a rule, fixtures and a test.
 //!
-//! A language is a folder `sdk/LANGUAGE/template`, whose files are in the program. In them,
-//! `{{name}}` is the project's name; `gitignore` becomes `.gitignore`, and `next.txt`, which is
+//! A language is a folder `sdk/LANGUAGE/template`, whose files are in the program, with the rule of
+//! `examples/rule-LANGUAGE` where the folder has none. In them, `{{name}}`, or the example's id, is
+//! the project's name; `gitignore` becomes `.gitignore`, and `next.txt`, which is
 //! not copied, has the commands that the language needs before a build. The SDK comes along in the
 //! folder `ocellus`, so that the project's own tests run without a checkout or a network.
 
@@ -73,7 +74,8 @@ impl Template {
             }
             Err(source) => return Err(NewError::Write { path: project, source }),
         }
-        let fill = |text: &str| text.replace("{{name}}", name);
+        let example = format!("example-netcat-{}", self.language);
+        let fill = |text: &str| text.replace("{{name}}", name).replace(&example, name);
         let mut next = String::new();
         for (path, content) in self.files {
             match *path {

@@ -76,6 +76,19 @@ impl fmt::Debug for Field {
     }
 }
 
+impl Value {
+    /// The texts that it holds: one, several or none.
+    pub fn all_texts(&self) -> impl Iterator<Item = &str> {
+        let (one, several) = match self {
+            Value::Text(text) => (Some(&**text), None),
+            Value::Static(text) => (Some(*text), None),
+            Value::Texts(texts) => (None, Some(texts)),
+            Value::Absent | Value::Number(_) | Value::Flag(_) | Value::Time(_) => (None, None),
+        };
+        one.into_iter().chain(several.into_iter().flat_map(Texts::iter))
+    }
+}
+
 /// Several texts in two allocations, shared between events.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Texts(Arc<Packed>);
@@ -332,6 +345,9 @@ impl Value {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
 
 #[cfg(test)]
 mod tests {

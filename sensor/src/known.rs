@@ -84,7 +84,7 @@ fn args(process: &Process, field: Field) -> Value {
     if field == Field::PROCESS_ARGS {
         return Value::Texts(args.value.clone());
     }
-    Value::Number(u64::from(image.argc.max(args.value.len() as u32)))
+    Value::Number(image.args_count().into())
 }
 
 /// A value of the parent: as it is now while it is known, else as it was when it forked.

@@ -1,15 +1,15 @@
 //! The golden components: one rule set in every language with an SDK, built and kept, which every
 //! later sensor must still run; and the events on which they must agree.
 
-use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use ocellus::event::{Event, Field, Texts, Value};
+use ocellus::event::Event;
 use ocellus::machine::{Sensor, Settings};
-use ocellus::rules::processes::{ANCESTORS_MAX, Processes};
+use ocellus::rules::budget::BATCH_EVENTS_MAX;
+use ocellus::rules::trial::Trial;
 use ocellus::rules::{Loader, Metering, Permissions, RuleEngine, RuleSet};
 
 use crate::history::Rng;
@@ -22,8 +22,6 @@ pub const LANGUAGES: [&str; 7] = ["c", "go", "js", "python", "rust", "rust-batch
 pub const CONTRACT: &str = "1.0.0";
 /// Least number of events in the recording.
 pub const EVENTS_MIN: usize = 20_000;
-/// Events that are judged in one call, as the sensor does at most.
-const BATCH: usize = 64;
 
 /// The source of a golden component.
 pub fn source(language: &str) -> PathBuf {
@@ -128,15 +126,10 @@ pub fn said(name: &str, wasm: &[u8], events: &[Arc<Event>]) -> Vec<String> {
     let loader = Loader::new(engine).with_settings(settings);
     let prepared = loader.load(name, wasm, "");
     let prepared = prepared.unwrap_or_else(|error| panic!("{name} does not load: {error}"));
-    let mut set = RuleSet::new();
-    set.install(prepared).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let mut seen: Option<Box<dyn Processes>> = Some(Box::new(Seen::default()));
+    let mut trial = Trial::new(prepared).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut lines = Vec::with_capacity(events.len());
-    for batch in events.chunks(BATCH) {
-        let table: &mut dyn std::any::Any = &mut **seen.as_mut().expect("it was given back");
-        let table = table.downcast_mut::<Seen>().expect("it is the one that was lent");
-        batch.iter().for_each(|event| table.see(event));
-        for verdict in set.judge_all(&Arc::new(batch.to_vec()), 0, &mut seen) {
+    for batch in events.chunks(BATCH_EVENTS_MAX) {
+        for verdict in trial.judge_all(&Arc::new(batch.to_vec()), 0) {
             assert!(verdict.faults.is_empty(), "{name}: {:?}", verdict.faults);
             let alerts = verdict.alerts.iter().map(|alert| {
                 let (id, severity, message) = (&alert.rule.id, alert.severity, &alert.message);
@@ -149,28 +142,4 @@ pub fn said(name: &str, wasm: &[u8], events: &[Arc<Event>]) -> Vec<String> {
         }
     }
     lines
-}
-
-/// The processes that events were about, as a sensor would know them.
-#[derive(Default)]
-struct Seen(HashMap<String, Arc<Event>>);
-
-impl Seen {
-    fn see(&mut self, event: &Arc<Event>) {
-        if let Some(entity_id) = event.text(Field::PROCESS_ENTITY_ID) {
-            self.0.insert(entity_id.to_owned(), event.clone());
-        }
-    }
-}
-
-impl Processes for Seen {
-    fn ancestors(&self, entity_id: &str) -> Vec<Arc<str>> {
-        let event = self.0.get(entity_id);
-        let texts = event.and_then(|event| event.texts(Field::OCELLUS_ANCESTORS_ENTITY_ID));
-        texts.into_iter().flat_map(Texts::iter).take(ANCESTORS_MAX).map(Arc::from).collect()
-    }
-
-    fn value(&mut self, entity_id: &str, field: Field) -> Value {
-        self.0.get(entity_id).map_or(Value::Absent, |event| event.get(field).clone())
-    }
 }

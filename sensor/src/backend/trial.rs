@@ -10,6 +10,9 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use ocellus_ebpf::abi::{F_ARGS_FAULT, Kind, Record, SpanId, Task};
 
+use crate::process::TICK_NS;
+use crate::snapshot::text::{self, Stat};
+
 /// How long records may be on their way. Ample on a busy machine; reached only on failure.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
@@ -17,9 +20,6 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Our own program, told to do nothing of note.
 const PROGRAM: &str = "/proc/self/exe";
 const ARGUMENT: &str = "--version";
-
-/// /proc tells times in ticks of 10 ms.
-const TICK_NS: u64 = 10_000_000;
 
 /// What is known of the process.
 struct Known {
@@ -61,24 +61,17 @@ fn know(child: &Child) -> Result<Known, String> {
     let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     let unknown = |why: &dyn std::fmt::Display| format!("nothing is known of our process: {why}");
     waitid(Id::Pid(Pid::from_raw(pid as i32)), ended).map_err(|errno| unknown(&errno))?;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|error| unknown(&error))?;
-    parse(pid, &stat).ok_or_else(|| unknown(&stat))
+    let stat = fs::read(format!("/proc/{pid}/stat")).map_err(|error| unknown(&error))?;
+    Known::of(pid, &stat).ok_or_else(|| unknown(&String::from_utf8_lossy(&stat)))
 }
 
-/// See proc_pid_stat(5): `pid (comm) state ppid pgrp session …`, the start being the 22nd field.
-fn parse(pid: u32, stat: &str) -> Option<Known> {
-    let (begin, rest) = stat.rsplit_once(") ")?;
-    let (_, comm) = begin.split_once('(')?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let number = |index: usize| fields.get(index)?.parse().ok();
-    Some(Known {
-        pid,
-        ppid: number(1)?,
-        pgid: number(2)?,
-        sid: number(3)?,
-        start_ticks: fields.get(19)?.parse().ok()?,
-        comm: comm.to_owned(),
-    })
+impl Known {
+    /// `stat` is /proc/PID/stat.
+    fn of(pid: u32, stat: &[u8]) -> Option<Known> {
+        let Stat { comm, ppid, pgid, sid, start_ticks, .. } = text::stat(stat)?;
+        let comm = String::from_utf8_lossy(comm).into_owned();
+        Some(Known { pid, ppid, pgid, sid, start_ticks, comm })
+    }
 }
 
 fn compare(
@@ -163,7 +156,7 @@ fn hold(known: &Known, task: &Task, args: Option<&[u8]>) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    const STAT: &str = "7 (a) b) S 5 6 4 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 1234 9 9\n";
+    const STAT: &[u8] = b"7 (a) b) S 5 6 4 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 1234 9 9\n";
 
     fn task() -> Task {
         let mut task = Task { pid: 7, ppid: 5, pgid: 6, sid: 4, ..Task::default() };
@@ -174,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_is_true_holds() {
-        let known = parse(7, STAT).expect("it is a line of stat");
+        let known = Known::of(7, STAT).expect("it is a line of stat");
         assert_eq!(hold(&known, &task(), Some(b"/proc/self/exe\0--version\0")), Ok(()));
         assert_eq!(hold(&known, &task(), None), Ok(()));
         // In a pid namespace.
@@ -185,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_not_is_named() {
-        let known = parse(7, STAT).expect("it is a line of stat");
+        let known = Known::of(7, STAT).expect("it is a line of stat");
         let says = |task: Task, args: &[u8]| hold(&known, &task, Some(args)).unwrap_err();
         let good = b"/proc/self/exe\0--version\0";
         assert!(says(Task { start_ns: 0, ..task() }, good).contains("1234"));

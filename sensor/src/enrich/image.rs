@@ -30,7 +30,7 @@ pub(super) fn image_fields(event: &mut Event, remarks: &mut Remarks, image: &Ima
     }
     if let Some(args) = &image.args {
         remarks.set(event, Field::PROCESS_ARGS, args, Value::Texts);
-        event.set_number(Field::PROCESS_ARGS_COUNT, image.argc.max(args.value.len() as u32));
+        event.set_number(Field::PROCESS_ARGS_COUNT, image.args_count());
         event.set_number(Field::OCELLUS_ARGS_BYTES, image.args_bytes);
     }
 }

@@ -245,15 +245,10 @@ impl Loaded {
         call: &mut Call<'_>,
     ) -> Result<Vec<wit::Hit>, Failure> {
         self.ready_instance(1)?;
-        let Some(instance) = &mut self.instance else { unreachable!("it is there or was made") };
-        self.counters.calls += 1;
         let candidates = wanted.iter().map(|one| wit::Candidate { event: 0, rule: one.rule });
-        instance.host().begin(call.events, [event], candidates, call.now_ns);
-        instance.host().processes = call.processes.take();
-        let hits = instance.judge_event(&self.blueprint.engine, &self.blueprint.budget);
-        self.counters.fuel += instance.take_fuel();
-        *call.processes = instance.host().processes.take();
-        let hits = hits?;
+        let hits = self.lend(&[event], candidates, call, |instance, blueprint| {
+            instance.judge_event(&blueprint.engine, &blueprint.budget)
+        })?;
         output::check(&hits, self.rules.len()).map_err(Failure::output)?;
         Ok(hits)
     }
@@ -297,14 +292,10 @@ impl Loaded {
         if let Err(failure) = self.ready_instance(events as u64) {
             return (taken, Err(failure));
         }
-        let Some(instance) = &mut self.instance else { unreachable!("it is there or was made") };
-        self.counters.calls += 1;
         let candidates = batch.candidates.iter().copied();
-        instance.host().begin(call.events, shown.iter().copied(), candidates, call.now_ns);
-        instance.host().processes = call.processes.take();
-        let hits = instance.judge_batch(&self.blueprint.engine, &self.blueprint.budget, &batch);
-        self.counters.fuel += instance.take_fuel();
-        *call.processes = instance.host().processes.take();
+        let hits = self.lend(&shown, candidates, call, |instance, blueprint| {
+            instance.judge_batch(&blueprint.engine, &blueprint.budget, &batch)
+        });
         drop(batch);
         let checked = hits.and_then(|hits| {
             output::check_batch(&hits, events, self.rules.len()).map_err(Failure::output)?;
@@ -322,6 +313,25 @@ impl Loaded {
             self.take_hit(event, hit.rule, hit.verdict, call);
         }
         (taken, Ok(()))
+    }
+
+    /// One call of the instance, which is there: lends it the events in `shown`, and what may be
+    /// asked of other processes.
+    fn lend<T>(
+        &mut self,
+        shown: &[u32],
+        candidates: impl IntoIterator<Item = wit::Candidate>,
+        call: &mut Call<'_>,
+        judge: impl FnOnce(&mut Instance, &Blueprint) -> T,
+    ) -> T {
+        let Some(instance) = &mut self.instance else { unreachable!("it is there or was made") };
+        self.counters.calls += 1;
+        instance.host().begin(call.events, shown.iter().copied(), candidates, call.now_ns);
+        instance.host().processes = call.processes.take();
+        let told = judge(instance, &self.blueprint);
+        self.counters.fuel += instance.take_fuel();
+        *call.processes = instance.host().processes.take();
+        told
     }
 
     /// Make sure that there is an instance for `events` events.

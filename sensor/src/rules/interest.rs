@@ -117,15 +117,10 @@ impl Term {
         match (&self.test, event.get(self.field)) {
             (_, Value::Absent) => false,
             (Test::Present, _) => true,
-            (Test::Text(how, set), Value::Text(text)) => set.matches(*how, text),
-            (Test::Text(how, set), Value::Static(text)) => set.matches(*how, text),
-            (Test::Text(how, set), Value::Texts(texts)) => {
-                texts.iter().any(|text| set.matches(*how, text))
-            }
+            (Test::Text(how, set), value) => value.all_texts().any(|text| set.matches(*how, text)),
             (Test::Range(from, to), _) => {
                 event.number(self.field).is_some_and(|number| (*from..=*to).contains(&number))
             }
-            (Test::Text(..), Value::Number(_) | Value::Flag(_) | Value::Time(_)) => false,
         }
     }
 }

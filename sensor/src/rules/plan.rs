@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::interest::{Interests, Term, Test};
 use super::text_set::Match;
-use crate::event::{Event, Field, Kinds, Value};
+use crate::event::{Event, Field, Kinds};
 
 /// Sets of kinds whose rules are remembered; merged events make some ten.
 const KIND_SETS_MAX: usize = 64;
@@ -166,16 +166,10 @@ impl Group {
         for member in &self.members {
             known[*member as usize] = Known::Failed;
         }
-        let mut pass = |text: &str| {
+        for text in event.get(self.field).all_texts() {
             for member in self.passed_by.get(text).into_iter().flatten() {
                 known[*member as usize] = Known::Passed;
             }
-        };
-        match event.get(self.field) {
-            Value::Text(text) => pass(text),
-            Value::Static(text) => pass(text),
-            Value::Texts(texts) => texts.iter().for_each(pass),
-            Value::Absent | Value::Number(_) | Value::Flag(_) | Value::Time(_) => {}
         }
     }
 }
@@ -190,6 +184,7 @@ impl Known {
 mod tests {
     use super::super::wit;
     use super::*;
+    use crate::event::Value;
 
     fn one_of(field: &str, texts: &[&str]) -> wit::Term {
         let texts = texts.iter().map(|text| text.to_string()).collect();

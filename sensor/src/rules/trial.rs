@@ -1,6 +1,7 @@
 //! One component on trial: asked about one event after the other, away from any sensor. For the
 //! author's commands: it tells what a set in force has no time to tell.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -9,7 +10,7 @@ use super::World;
 use super::instance::Configured;
 use super::load::{LoadError, Prepared};
 use super::processes::{ANCESTORS_MAX, Processes};
-use super::set::{InstallError, RuleSet};
+use super::set::{Events, InstallError, RuleSet};
 use super::stats::ComponentStats;
 use crate::event::{Event, Field, Kinds, Texts, Value};
 use crate::verdict::Verdict;
@@ -19,6 +20,8 @@ pub struct Trial {
     set: RuleSet,
     /// Answers for what the rules ask of other processes.
     seen: Option<Box<dyn Processes>>,
+    /// Counters after the last call of [`Trial::judge`].
+    told: ComponentStats,
 }
 
 impl std::fmt::Debug for Trial {
@@ -44,21 +47,15 @@ impl Trial {
     pub fn new(prepared: Prepared) -> Result<Trial, InstallError> {
         let mut set = RuleSet::new();
         set.install(prepared)?;
-        Ok(Trial { set, seen: Some(Box::new(Seen::default())) })
+        let told = stats(&set);
+        Ok(Trial { set, seen: Some(Box::new(Seen::default())), told })
     }
 
     /// Ask about an event. `now_ns` is any time that does not go back.
     pub fn judge(&mut self, event: &Arc<Event>, now_ns: u64) -> Asked {
-        if let Some(seen) = &mut self.seen {
-            let seen: &mut dyn std::any::Any = &mut **seen;
-            if let Some(seen) = seen.downcast_mut::<Seen>() {
-                seen.see(event);
-            }
-        }
-        let before = self.stats();
-        let events = Arc::new(vec![event.clone()]);
-        let verdict = self.set.judge_all(&events, now_ns, &mut self.seen).pop();
+        let verdict = self.judge_all(&Arc::new(vec![event.clone()]), now_ns).pop();
         let after = self.stats();
+        let before = std::mem::replace(&mut self.told, after.clone());
         let refused = |stats: &ComponentStats| -> u64 {
             stats.rules.iter().map(|rule| rule.counters.refused).sum()
         };
@@ -70,10 +67,25 @@ impl Trial {
         }
     }
 
+    /// Ask about some events at once, as many as a sensor judges together.
+    pub fn judge_all(&mut self, events: &Events, now_ns: u64) -> Vec<Verdict> {
+        if let Some(seen) = &mut self.seen {
+            let seen: &mut dyn Any = &mut **seen;
+            if let Some(seen) = seen.downcast_mut::<Seen>() {
+                events.iter().for_each(|event| seen.see(event));
+            }
+        }
+        self.set.judge_all(events, now_ns, &mut self.seen)
+    }
+
     /// Counters since the trial began.
     pub fn stats(&self) -> ComponentStats {
-        self.set.stats().pop().expect("a trial has one component")
+        stats(&self.set)
     }
+}
+
+fn stats(set: &RuleSet) -> ComponentStats {
+    set.stats().pop().expect("a trial has one component")
 }
 
 /// Processes that a trial remembers, as many as the sensor's table holds by default.

@@ -1,7 +1,7 @@
 //! Loads and attaches the programs, each as the kernel accepts it.
 
 use aya::Btf;
-use aya::programs::{BtfTracePoint, Iter, ProgramError, RawTracePoint};
+use aya::programs::{BtfTracePoint, Iter, Program, ProgramError, RawTracePoint};
 use ocellus_ebpf::abi::Kind;
 
 use super::chain;
@@ -115,14 +115,24 @@ pub(super) fn way(attach: String, tried: Result<(), ProgramError>) -> Way {
     Way { attach, result }
 }
 
+/// The program of this name, which is of this type.
+pub(super) fn find<'a, P>(
+    programs: &'a mut aya::Ebpf,
+    name: &str,
+) -> Result<&'a mut P, ProgramError>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    programs.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?.try_into()
+}
+
 pub(super) fn attach_btf(
     programs: &mut aya::Ebpf,
     program: &str,
     tracepoint: &str,
     btf: &Btf,
 ) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut BtfTracePoint = found.try_into()?;
+    let program: &mut BtfTracePoint = find(programs, program)?;
     program.load(tracepoint, btf)?;
     program.attach()?;
     Ok(())
@@ -133,8 +143,7 @@ pub(super) fn attach_raw(
     program: &str,
     tracepoint: &str,
 ) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut RawTracePoint = found.try_into()?;
+    let program: &mut RawTracePoint = find(programs, program)?;
     program.load()?;
     program.attach(tracepoint)?;
     Ok(())
@@ -143,9 +152,7 @@ pub(super) fn attach_raw(
 /// Loads the task iterator, which attaches each time that it is asked.
 pub(super) fn load_tasks(programs: &mut aya::Ebpf, btf: &Btf) -> ProbeStatus {
     let mut load = || -> Result<(), ProgramError> {
-        let found =
-            programs.program_mut(TASKS_PROGRAM).ok_or(ProgramError::UnexpectedProgramType)?;
-        let program: &mut Iter = found.try_into()?;
+        let program: &mut Iter = find(programs, TASKS_PROGRAM)?;
         program.load("task", btf)
     };
     let tried = load();

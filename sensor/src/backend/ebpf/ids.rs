@@ -8,7 +8,7 @@ use aya::Btf;
 use aya::programs::{FEntry, KProbe, ProgramError, SocketFilter};
 use ocellus_ebpf::abi::Kind;
 
-use super::attach::{Attached, attach_btf, attach_raw, reason, status};
+use super::attach::{Attached, attach_btf, attach_raw, find, reason, status};
 use super::chain;
 use super::connector::Connector;
 use crate::backend::{IdProbes, ProbeStatus, WAITS_FOR_SYSCALLS, Way, WayResult};
@@ -196,8 +196,7 @@ fn attach_fentry(
     function: &str,
     btf: &Btf,
 ) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut FEntry = found.try_into()?;
+    let program: &mut FEntry = find(programs, program)?;
     program.load(function, btf)?;
     program.attach()?;
     Ok(())
@@ -208,8 +207,7 @@ fn attach_kprobe(
     program: &str,
     function: &str,
 ) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut KProbe = found.try_into()?;
+    let program: &mut KProbe = find(programs, program)?;
     program.load()?;
     program.attach(function, 0)?;
     Ok(())
@@ -226,9 +224,7 @@ fn attach_connector(programs: &mut aya::Ebpf) -> Result<Connector, String> {
 }
 
 fn load_filter(programs: &mut aya::Ebpf) -> Result<&mut SocketFilter, ProgramError> {
-    let found = programs.program_mut("oc_ids_connector");
-    let program: &mut SocketFilter =
-        found.ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
+    let program: &mut SocketFilter = find(programs, "oc_ids_connector")?;
     program.load()?;
     Ok(program)
 }

@@ -189,12 +189,7 @@ impl HostState {
 
     fn test(&self, field: u32, how: Match, set: u32) -> bool {
         let Some(set) = self.sets.get(set as usize) else { return false };
-        match self.value(field) {
-            Value::Text(text) => set.matches(how, text),
-            Value::Static(text) => set.matches(how, text),
-            Value::Texts(texts) => texts.iter().any(|text| set.matches(how, text)),
-            _ => false,
-        }
+        self.value(field).all_texts().any(|text| set.matches(how, text))
     }
 
     fn write_log(&mut self, level: wit::Level, message: &str) {

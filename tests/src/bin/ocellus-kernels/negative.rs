@@ -165,23 +165,31 @@ fn says(ran: &Ran, step: &str, words: &[&str]) -> Result<(), String> {
     }
 }
 
+/// Boots a kernel with parameters, and runs there steps that only look around.
+fn look_around(
+    kernel: &Kernel,
+    image: &Image,
+    built: &Built,
+    parameters: &str,
+    list: &[(&str, &str)],
+) -> io::Result<Ran> {
+    let task = steps(built, list);
+    Boot { task: &task, parameters, ..boot(kernel, image, TIME_LIMIT) }.run()
+}
+
 /// A kernel that is locked down for confidentiality refuses both backends, and each says why.
 pub fn locked_down(
     kernel: &Kernel,
     image: &Image,
     built: &Built,
 ) -> io::Result<Result<(), String>> {
-    let task = steps(
-        built,
-        &[
-            ("doctor", "$ocellus doctor"),
-            ("ebpf", "$ocellus run --backend ebpf"),
-            ("kprobe", "$ocellus run --backend kprobe"),
-            ("auto", "$ocellus run"),
-        ],
-    );
-    let parameters = "lockdown=confidentiality";
-    let ran = Boot { task: &task, parameters, ..boot(kernel, image, TIME_LIMIT) }.run()?;
+    let list = [
+        ("doctor", "$ocellus doctor"),
+        ("ebpf", "$ocellus run --backend ebpf"),
+        ("kprobe", "$ocellus run --backend kprobe"),
+        ("auto", "$ocellus run"),
+    ];
+    let ran = look_around(kernel, image, built, "lockdown=confidentiality", &list)?;
     let check = || {
         says(&ran, "doctor", &["confidentiality", "unable", "lockdown=integrity"])?;
         for backend in ["ebpf", "kprobe", "auto"] {
@@ -198,16 +206,12 @@ pub fn without_bpf_lsm(
     image: &Image,
     built: &Built,
 ) -> io::Result<Result<(), String>> {
-    let task = steps(
-        built,
-        &[
-            ("lsm", "cat /sys/kernel/security/lsm"),
-            ("doctor", "$ocellus doctor"),
-            ("scenarios", "$scenarios vfork"),
-        ],
-    );
-    let parameters = "lsm=lockdown,yama";
-    let ran = Boot { task: &task, parameters, ..boot(kernel, image, TIME_LIMIT) }.run()?;
+    let list = [
+        ("lsm", "cat /sys/kernel/security/lsm"),
+        ("doctor", "$ocellus doctor"),
+        ("scenarios", "$scenarios vfork"),
+    ];
+    let ran = look_around(kernel, image, built, "lsm=lockdown,yama", &list)?;
     let check = || {
         let modules = ran.text("lsm.log");
         if modules.contains("bpf") {

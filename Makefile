@@ -9,7 +9,7 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run build test bench sim fuzz rules examples schema man clean help
+.PHONY: run build test bench bench-rules sim fuzz rules examples schema man clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where eBPF cannot run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -30,6 +30,9 @@ test: ## Run every check and test, as .ci/run does; as root, also those on the r
 
 bench: build ## Measure the core by stage, and the sensor under load
 	target/release/ocellus-bench
+
+bench-rules: build ## Measure rules: each world, with and without interests, and the latency of swaps
+	target/release/ocellus-bench-rules
 
 sim: ## Run more of the simulation: make sim SEED=1 RUNS=10000
 	$(CARGO) build --locked --workspace --bins
@@ -75,5 +78,5 @@ clean: ## Remove what was built
 	rm -rf rules/target examples/*/target
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target what; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target what; do \
 		printf '  make %-10s %s\n' "$$target" "$$what"; done

@@ -80,7 +80,7 @@ impl Rule for ShellFromService {
     fn interests(&self) -> Vec<Interest> {
         let shell = || Interest::exec().one_of(fields::PROCESS_NAME, known::SHELLS);
         let services = known::NETWORK_SERVICES.iter().copied();
-        let services = services.chain(self.services.iter().map(Text::as_str));
+        let services = services.chain(self.services.iter().map(String::as_str));
         vec![
             shell().one_of(fields::PROCESS_PARENT_NAME, services),
             shell().prefix(fields::PROCESS_PARENT_NAME, VERSIONED),

@@ -70,8 +70,8 @@ pub use verdict::{Alert, CRITICAL, HIGH, LOW, MEDIUM, Verdict, alert, drop_event
 pub mod prelude {
     pub use crate::{
         CRITICAL, Config, ConfigError, Event, Field, HIGH, Interest, LOW, MEDIUM, Match, Rule,
-        RuleInfo, Saved, Set, Text, Verdict, alert, base_name, drop_event, fields, known, processes,
-        state, tag,
+        RuleInfo, Saved, Set, Text, Verdict, alert, base_name, drop_event, fields, known,
+        processes, state, tag,
     };
 }
 

@@ -144,10 +144,12 @@ fn check_exports(component: &[u8]) -> Result<(), BuildError> {
         return Err(BuildError::Encode("it is a WIT package, not a component".into()));
     };
     let exports = &resolve.worlds[world].exports;
-    for name in ["configure", "on-event"] {
-        if !exports.contains_key(&WorldKey::Name(name.to_owned())) {
-            return Err(BuildError::NoExport(name));
-        }
+    let has = |name: &str| exports.contains_key(&WorldKey::Name(name.to_owned()));
+    if !has("configure") {
+        return Err(BuildError::NoExport("configure"));
+    }
+    if !has("on-event") && !has("on-batch") {
+        return Err(BuildError::NoExport("on-event"));
     }
     Ok(())
 }

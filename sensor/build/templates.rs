@@ -3,6 +3,29 @@
 
 use std::path::{Path, PathBuf};
 
+/// What of an SDK's folder is no part of it for a rule.
+const LEFT_OUT: [&str; 4] = ["template", "tests", "node_modules", "__pycache__"];
+/// Ends of the names of what is.
+const SOURCES: [&str; 6] = [".js", "package.json", ".py", ".go", ".mod", ".zig"];
+
+/// Rust source of the SDKs that are files and not packages: language, path inside, content.
+pub fn generate_sdks(root: &Path) -> String {
+    let mut sdks = String::new();
+    for (language, folder) in [("go", ""), ("js", ""), ("python", "ocellus"), ("zig", "")] {
+        let base = root.join("sdk").join(language).join(folder);
+        let mut files = files(&base);
+        files.retain(|file| {
+            let inside = file.strip_prefix(&base).expect("it lies below");
+            let name = inside.display().to_string();
+            !inside.iter().any(|part| LEFT_OUT.iter().any(|out| part == *out))
+                && SOURCES.iter().any(|end| name.ends_with(end))
+                && !name.ends_with("_test.go")
+        });
+        sdks += &format!("    ({language:?}, &[\n{}    ]),\n", table(&base, &files));
+    }
+    format!("/// The SDKs by language.\nstatic SDKS: &[(&str, &[File])] = &[\n{sdks}];\n")
+}
+
 /// Rust source of the tables: name of the language or part, path inside, content.
 pub fn generate(root: &Path) -> String {
     let sdk = root.join("sdk");

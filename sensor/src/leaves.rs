@@ -1,4 +1,5 @@
-//! Whom a full process table forgets: a live process without live children, the one that came first.
+//! Whom a full process table forgets: a live process without live children, the one that came
+//! first.
 //!
 //! A parent that was forgotten cannot be named in the events of its children, so it goes last.
 

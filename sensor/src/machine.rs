@@ -63,7 +63,7 @@ pub struct Hashing {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            hold_time_ms: 100,
+            hold_time_ms: 50,
             policy: Policy::default(),
             actions: Actions::default(),
             processes_max: 65_536,

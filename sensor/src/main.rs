@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use ocellus::cli::{
-    self, Cli, Command, ConfigCommand, RecordArgs, ReplayArgs, RulesCommand, RunArgs,
+    self, Cli, Command, ConfigCommand, DoctorArgs, RecordArgs, ReplayArgs, RulesCommand, RunArgs,
 };
 use ocellus::config::{Config, DEFAULT_PATH};
 use ocellus::error_chain::ErrorChain;
@@ -48,7 +48,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Run(args) => run(args),
         Command::Record(args) => record(args),
         Command::Replay(args) => replay(&args),
-        Command::Doctor(args) => doctor(args.json),
+        Command::Doctor(args) => doctor(&args),
         Command::Ps => ps(),
         Command::Rules(command) => rules(&command),
     }
@@ -96,9 +96,9 @@ fn replay(args: &ReplayArgs) -> Outcome {
     }
 }
 
-fn doctor(json: bool) -> Outcome {
-    let report = doctor::examine();
-    let text = match json {
+fn doctor(args: &DoctorArgs) -> Outcome {
+    let report = doctor::examine(args.btf.as_deref());
+    let text = match args.json {
         true => format!("{}\n", serde_json::to_string_pretty(&report)?),
         false => report.to_string(),
     };

@@ -203,8 +203,8 @@ impl Table {
         self.processes.values()
     }
 
-    /// Applies one raw event. The process it is about is in the table afterwards. `waiting_ns` is the
-    /// time of the oldest raw event that is not applied yet, if there is one.
+    /// Applies one raw event. The process it is about is in the table afterwards. `waiting_ns` is
+    /// the time of the oldest raw event that is not applied yet, if there is one.
     pub fn apply(
         &mut self,
         raw: &RawEvent,
@@ -283,9 +283,9 @@ impl Table {
         if let Some(stale) = self.holders.insert(id.pid, id) {
             self.infer_exit(stale, raw.time_ns);
         }
-        self.names.insert(process.entity_id.clone(), id);
         process.arrival = self.leaves.next_arrival();
         self.leaves.insert(process.arrival, id);
+        self.names.insert(process.entity_id.clone(), id);
         self.processes.insert(id, process);
         id
     }
@@ -334,9 +334,8 @@ impl Table {
 
     fn remove(&mut self, id: ProcessId) {
         self.bereave(id);
-        if let Some(process) = self.processes.remove(&id) {
-            self.names.remove(&process.entity_id);
-        }
+        let Some(process) = self.processes.remove(&id) else { return };
+        self.names.remove(&process.entity_id);
         if self.holders.get(&id.pid) == Some(&id) {
             self.holders.remove(&id.pid);
         }

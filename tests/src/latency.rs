@@ -62,13 +62,27 @@ impl Load {
     }
 }
 
-/// Runs a sensor with this hold time, or the default one, and the load for so long.
-pub fn measure(hold_ms: Option<u64>, load: Load, duration: Duration) -> Latency {
+/// How the sensor is set up.
+#[derive(Clone, Copy, Debug)]
+pub enum Setup {
+    /// As it comes.
+    Default,
+    /// With this hold time, and without hashes: whatever else starts on the host while it is
+    /// measured has some that are waited for.
+    Hold { ms: u64 },
+}
+
+/// Runs a sensor and the load for so long.
+pub fn measure(setup: Setup, load: Load, duration: Duration) -> Latency {
+    let dir = tempfile::tempdir().expect("there is room");
+    let config = dir.path().join("ocellus.toml");
+    let text = match setup {
+        Setup::Default => String::new(),
+        Setup::Hold { ms } => format!("[aggregate]\nhold_ms = {ms}\n[hash]\nalgorithms = []\n"),
+    };
+    std::fs::write(&config, text).expect("there is room");
     let mut command = Command::new(ocellus());
-    command.args(["run", "--no-snapshot"]);
-    if let Some(hold_ms) = hold_ms {
-        command.arg("--hold-ms").arg(hold_ms.to_string());
-    }
+    command.args(["run", "--no-snapshot", "--config"]).arg(&config);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ocellus::actions::Actions;
+use ocellus::aggregate::Policy;
 use ocellus::event::{Event, Field, Kinds};
 use ocellus::input::{Digests, HashResult, HashStatus, Input, Lost};
 use ocellus::machine::{Sensor, Settings};
@@ -56,7 +58,7 @@ fn a_short_process_is_one_event_with_its_parent_and_its_end() {
     bench.raw(child.exit(T0 + 3 * MS, "cat", 9 | 0x80), T0 + 3 * MS);
     bench.raw(child.fork(T0 + MS, "init"), T0 + 3 * MS);
     bench.raw(child.exec(T0 + 2 * MS, "/bin/cat", &["cat", "/etc/hosts"]), T0 + 3 * MS);
-    assert!(bench.until(T0 + 50 * MS).is_empty(), "nothing is ripe");
+    assert!(bench.until(T0 + 40 * MS).is_empty(), "nothing is ripe");
     let events = bench.until(T0 + 500 * MS);
     assert_eq!(events.len(), 2);
     let event = &events[1];
@@ -265,4 +267,116 @@ fn a_full_table_forgets_the_dead_first_and_live_parents_last() {
     bench.raw(late.fork(late.start_ns, "idle"), late.start_ns);
     bench.until(T0 + 3_500 * MS);
     assert!(known(&bench, Proc::INIT) && known(&bench, orphan) && !known(&bench, keeper));
+}
+
+#[test]
+fn changed_ids_show_what_was_before() {
+    let mut bench = Bench::without_hashes();
+    let root = Proc::INIT.child(42, T0);
+    bench.raw(root.exec(T0, "/bin/su", &["su", "user"]), T0);
+    let user = Proc { euid: 1000, egid: 1000, ..root };
+    bench.raw(Proc { egid: 1000, ..root }.changed(T0 + MS, "su"), T0 + MS);
+    bench.raw(user.changed(T0 + 2 * MS, "su"), T0 + 2 * MS);
+    bench.raw(user.exec(T0 + 3 * MS, "/bin/sh", &["sh"]), T0 + 3 * MS);
+    let events = bench.until(T0 + 500 * MS);
+    assert_eq!(events.len(), 3, "exec, changes of ids, exec");
+    let change = &events[1];
+    assert_eq!(change.kinds, Kinds::PROCESS_ID_CHANGE);
+    assert_eq!(change.text(Field::EVENT_ACTION), Some("process_changed_ids"));
+    let message = "Process su (PID: 42) by user root CHANGED IDS";
+    assert_eq!(change.text(Field::MESSAGE), Some(message));
+    assert_eq!(change.text(Field::PROCESS_USER_NAME), Some("user"));
+    assert_eq!(change.text(Field::OCELLUS_PREVIOUS_USER_NAME), Some("root"));
+    assert_eq!(change.text(Field::OCELLUS_PREVIOUS_GROUP_ID), Some("0"));
+    assert_eq!(change.text(Field::OCELLUS_PREVIOUS_REAL_USER_ID), None, "it stayed");
+    assert_eq!(list(change, Field::OCELLUS_CHANGES), ["user", "group"]);
+    assert_eq!(list(change, Field::OCELLUS_ID_CHANGES_USER), ["0", "1000"]);
+    assert_eq!(list(change, Field::OCELLUS_ID_CHANGES_GROUP), ["1000", "1000"]);
+    let times = ["2023-11-14T22:13:21.001000000Z", "2023-11-14T22:13:21.002000000Z"];
+    assert_eq!(list(change, Field::OCELLUS_ID_CHANGES_TIME), times);
+    assert_eq!(events[2].texts(Field::OCELLUS_CHANGES), None, "the exec changed no id");
+}
+
+fn list(event: &Event, field: Field) -> Vec<String> {
+    let texts = event.texts(field).unwrap_or_else(|| panic!("no {field:?} in {event:?}"));
+    texts.iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_right_that_was_held_for_a_moment_is_seen() {
+    let actions = Actions::Endpoint;
+    let mut bench = Bench::new(&Settings { hashing: None, actions, ..Settings::default() });
+    let user = Proc { euid: 1000, ..Proc::INIT.child(42, T0) };
+    bench.raw(user.exec(T0, "/bin/x", &["x"]), T0);
+    bench.until(T0 + 500 * MS);
+    let at = T0 + 600 * MS;
+    bench.raw(Proc { euid: 0, ..user }.changed(at, "x"), at);
+    bench.raw(user.changed(at + MS, "x"), at + MS);
+    let events = bench.until(at + 500 * MS);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].text(Field::EVENT_ACTION), Some("uid_change"));
+    assert_eq!(events[0].text(Field::PROCESS_USER_ID), Some("1000"));
+    assert_eq!(list(&events[0], Field::OCELLUS_ID_CHANGES_USER), ["0", "1000"]);
+}
+
+#[test]
+fn the_same_change_by_every_thread_is_one_event() {
+    for policy in [Policy::Full, Policy::Minimal] {
+        let mut bench = Bench::new(&Settings { hashing: None, policy, ..Settings::default() });
+        let root = Proc::INIT.child(42, T0);
+        bench.raw(root.exec(T0, "/bin/x", &["x"]), T0);
+        bench.until(T0 + 500 * MS);
+        let at = T0 + 600 * MS;
+        let user = Proc { euid: 1000, ..root };
+        for tid in 43..50 {
+            bench.raw(user.changed_by(tid, at + u64::from(tid), "x"), at + MS);
+        }
+        bench.raw(user.changed(at + MS, "x"), at + MS);
+        let events = bench.until(at + 500 * MS);
+        assert_eq!(events.len(), 1, "{policy:?}");
+        assert_eq!(events[0].text(Field::PROCESS_USER_ID), Some("1000"));
+        let counters = bench.sensor.counters();
+        assert_eq!(counters.received["id_change"], 8);
+        assert_eq!(counters.merged, 7);
+    }
+}
+
+#[test]
+fn every_exec_of_a_merged_event_is_in_it() {
+    let settings = Settings { hashing: None, policy: Policy::Whole, ..Settings::default() };
+    let mut bench = Bench::new(&settings);
+    let child = Proc::INIT.child(42, T0);
+    bench.raw(child.fork(T0, "sh"), T0);
+    bench.raw(child.exec(T0 + MS, "/bin/env", &["env", "nice", "make"]), T0 + MS);
+    bench.raw(child.exec(T0 + 2 * MS, "/bin/nice", &["nice", "make"]), T0 + 2 * MS);
+    bench.raw(child.exec(T0 + 3 * MS, "/bin/make", &["make"]), T0 + 3 * MS);
+    bench.raw(child.exit(T0 + 4 * MS, "make", 0), T0 + 4 * MS);
+    let events = bench.until(T0 + 500 * MS);
+    assert_eq!(events.len(), 1);
+    let event = &events[0];
+    assert_eq!(event.text(Field::PROCESS_EXECUTABLE), Some("/bin/make"));
+    let executables = ["/bin/env", "/bin/nice", "/bin/make"];
+    assert_eq!(list(event, Field::OCELLUS_EXECS_EXECUTABLE), executables);
+    let lines = ["env nice make", "nice make", "make"];
+    assert_eq!(list(event, Field::OCELLUS_EXECS_COMMAND_LINE), lines);
+    assert_eq!(list(event, Field::OCELLUS_EXECS_TIME)[0], "2023-11-14T22:13:21.001000000Z");
+}
+
+/// The parent's fork and exec are one event, so that they are known before the child's fork is.
+#[test]
+fn a_child_has_the_image_that_its_parent_had_when_it_forked() {
+    let mut bench = Bench::without_hashes();
+    let shell = Proc::INIT.child(42, T0);
+    bench.raw(shell.fork(T0, "sh"), T0);
+    let first = shell.child(43, T0 + MS);
+    bench.raw(first.fork(T0 + MS, "sh"), T0 + MS);
+    bench.raw(shell.exec(T0 + 2 * MS, "/bin/make", &["make"]), T0 + 2 * MS);
+    let second = shell.child(44, T0 + 3 * MS);
+    bench.raw(second.fork(T0 + 3 * MS, "make"), T0 + 3 * MS);
+    let events = bench.until(T0 + 500 * MS);
+    let executables: Vec<_> =
+        events.iter().map(|event| event.text(Field::PROCESS_EXECUTABLE)).collect();
+    assert_eq!(executables, [Some("/bin/make"), None, Some("/bin/make")]);
+    assert_eq!(list(&events[1], Field::OCELLUS_ANCESTORS_NAME)[0], "sh");
+    assert_eq!(list(&events[2], Field::OCELLUS_ANCESTORS_NAME)[0], "make");
 }

@@ -257,6 +257,8 @@ fn a_stall_loses_events_and_accounts_for_each() {
     }
     running.signal(Signal::SIGCONT);
     running.wait_for_event("loss", |event| field(event, "event.action") == &json!("events_lost"));
+    // What it knows of the processes is doubtful now.
+    running.wait_for_log("reading the running processes again, since events were lost");
     execute("after-the-stall");
     running.wait_for_event("last", |event| has_argument(event, "after-the-stall"));
     let ended = running.stop();

@@ -33,7 +33,7 @@
 #![warn(missing_docs)]
 
 #[doc(hidden)]
-#[allow(missing_docs, reason = "generated, and for `rule!` only")]
+#[allow(missing_docs, clippy::too_many_arguments, reason = "generated, and for `rule!` only")]
 pub mod bindings;
 mod carry;
 mod config;

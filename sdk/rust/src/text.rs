@@ -1,11 +1,11 @@
 //! A text of an event.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::ops::Deref;
 
-/// A text of an event: it lies in the packed events, or was copied out of the sensor. It is used like
-/// a `&str`; `into_owned` or `to_string` makes a `String` that outlives the event.
+/// A text of an event: it lies in the packed events, or was copied out of the sensor. It is used
+/// like a `&str`; `into_owned` or `to_string` makes a `String` that outlives the event.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text<'a>(Cow<'a, str>);
 
@@ -31,6 +31,13 @@ impl Deref for Text<'_> {
 
 impl AsRef<str> for Text<'_> {
     fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that several can be joined: `event.process_args().join(" ")`.
+impl Borrow<str> for Text<'_> {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -132,7 +132,10 @@ fn diff(args: &DiffArgs, out: &mut dyn Write) -> Outcome {
     };
     let (mut a, mut b) = (trial(&args.a)?, trial(&args.b)?);
     let mut diff = diff::Diff::default();
-    let mut each = |event| diff.compare(&event, &mut a, &mut b);
+    let mut each = |event| {
+        diff.compare(&event, &mut a, &mut b);
+        true
+    };
     match (&args.on, args.live) {
         (Some(recording), _) => events::replay(recording, RuleSet::new(), &mut each)?,
         (None, seconds) => {

@@ -38,7 +38,7 @@ pub struct Rule {
     pub attack: Vec<String>,
     pub false_positives: Vec<String>,
     pub permissions: Permissions,
-    /// When it is called, each in words.
+    /// When it is called, each in words; none: for every event.
     pub interests: Vec<String>,
 }
 
@@ -126,6 +126,9 @@ impl Rule {
 
     fn called(&self) -> String {
         const SHOWN_MAX: usize = 12;
+        if self.interests.is_empty() {
+            return "    called for every event: interests would keep most of them away\n".into();
+        }
         let mut text = String::new();
         for interest in self.interests.iter().take(SHOWN_MAX) {
             text.push_str(&format!("    called for {interest}\n"));
@@ -193,6 +196,9 @@ impl fmt::Display for Inspection {
             }
             for interest in &rule.interests {
                 writeln!(f, "called    for {interest}")?;
+            }
+            if rule.interests.is_empty() {
+                writeln!(f, "called    for every event")?;
             }
             writeln!(f, "{}", in_words(rule.permissions).replacen("wants to", "wants     to", 1))?;
         }

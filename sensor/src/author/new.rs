@@ -2,11 +2,14 @@
 //!
 //! A language is a folder `sdk/LANGUAGE/template`, whose files are in the program. In them,
 //! `{{name}}` is the project's name; `gitignore` becomes `.gitignore`, and `next.txt`, which is
-//! not copied, has the commands that the language needs before a build.
+//! not copied, has the commands that the language needs before a build. The SDK comes along in the
+//! folder `ocellus`, so that the project's own tests run without a checkout or a network.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::rules::build::sdk;
 
 /// Path inside the project, and content.
 type File = (&'static str, &'static str);
@@ -51,6 +54,7 @@ impl Template {
     /// Other names that people type.
     pub fn aliases(&self) -> &'static [&'static str] {
         match self.language {
+            "go" => &["golang"],
             "js" => &["javascript"],
             "python" => &["py"],
             "rust" => &["rs"],
@@ -83,6 +87,9 @@ impl Template {
             for (path, content) in RUST_SDK {
                 write(&project.join("ocellus").join(path), &standing_alone(path, content))?;
             }
+        }
+        for (path, content) in sdk::files(self.language) {
+            write(&project.join(sdk::OWN).join(path), content)?;
         }
         let shown = project.strip_prefix("./").unwrap_or(&project).display();
         let before: String = next.lines().map(|line| format!("  {line}\n")).collect();

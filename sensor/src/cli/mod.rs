@@ -124,6 +124,9 @@ pub struct RunArgs {
     /// Where raw events come from
     #[arg(long, value_enum)]
     pub backend: Option<Backend>,
+    /// File with the BTF of this kernel, where the kernel does not offer its own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub btf: Option<PathBuf>,
     /// How events are written
     #[arg(long, value_enum)]
     pub format: Option<Format>,
@@ -171,6 +174,9 @@ pub struct RecordArgs {
     /// Where raw events come from
     #[arg(long, value_enum)]
     pub backend: Option<Backend>,
+    /// File with the BTF of this kernel, where the kernel does not offer its own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub btf: Option<PathBuf>,
     /// Stop after so many seconds [default: at SIGINT or SIGTERM]
     #[arg(long, value_name = "S")]
     pub duration: Option<u64>,
@@ -181,6 +187,9 @@ pub struct RecordArgs {
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct DoctorArgs {
+    /// File with the BTF of this kernel, where the kernel does not offer its own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub btf: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -207,6 +216,7 @@ impl RunArgs {
     pub fn to_config(&self) -> Result<Config, ConfigError> {
         let mut config = Config::load(self.config.as_deref())?;
         set(&mut config.capture.backend, self.backend);
+        config.capture.btf = self.btf.clone().or(config.capture.btf.take());
         set(&mut config.aggregate.hold_ms, self.hold_ms);
         config.capture.snapshot &= !self.no_snapshot;
         apply_common(&mut config, &self.rules, self.format, &self.output);
@@ -232,6 +242,7 @@ impl RecordArgs {
     pub fn to_config(&self) -> Result<Config, ConfigError> {
         let mut config = Config::load(self.config.as_deref())?;
         set(&mut config.capture.backend, self.backend);
+        config.capture.btf = self.btf.clone().or(config.capture.btf.take());
         Ok(config)
     }
 }

@@ -46,6 +46,9 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
     pub backend: Backend,
+    /// A file with the BTF of this kernel, for one that does not offer its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub btf: Option<PathBuf>,
     /// ByteSize of the ring between kernel and sensor.
     pub ring_bytes: ByteSize,
     /// Bytes of a process's arguments that are taken; what is longer is cut and marked.
@@ -283,6 +286,7 @@ impl Default for Capture {
     fn default() -> Capture {
         Capture {
             backend: Backend::default(),
+            btf: None,
             ring_bytes: ByteSize(8 << 20),
             args_max: ByteSize(32 << 10),
             env: None,
@@ -294,7 +298,7 @@ impl Default for Capture {
 
 impl Default for Aggregate {
     fn default() -> Aggregate {
-        Aggregate { hold_ms: 100, policy: Policy::default() }
+        Aggregate { hold_ms: 50, policy: Policy::default() }
     }
 }
 

@@ -476,7 +476,7 @@ impl Loaded {
             mode: self.mode,
             quarantined_until_ns: self.health.quarantined_until_ns(),
             memory_bytes: self.instance.as_ref().map_or(0, Instance::memory_bytes),
-            state_entries: keyed.map_or(0, Keyed::len),
+            state_entries: keyed.map_or(0, Keyed::entries),
             state_bytes: keyed.map_or(0, Keyed::bytes),
             state: keyed.map(|keyed| keyed.counters).unwrap_or_default(),
             cost: Cost::of(&self.cost),

@@ -66,7 +66,6 @@ impl Interests {
         self.any.iter().fold(Kinds::NONE, |kinds, interest| kinds.with(interest.kinds))
     }
 
-    #[cfg(test)]
     /// Whether the rule wants an event. A plan tells this of many rules at once.
     pub fn want(&self, event: &Event) -> bool {
         let wants = |interest: &Interest| {

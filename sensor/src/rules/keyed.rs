@@ -87,7 +87,7 @@ impl Keyed {
     }
 
     /// Entries that are kept, those included whose time is over but that nobody looked at since.
-    pub fn len(&self) -> usize {
+    pub fn entries(&self) -> usize {
         self.entries.len()
     }
 
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(keyed.get("a"), None, "time does not go back");
         assert_eq!(keyed.get("b"), Some(&b"2"[..]));
         keyed.remove("b");
-        assert_eq!((keyed.len(), keyed.bytes()), (0, 0));
+        assert_eq!((keyed.entries(), keyed.bytes()), (0, 0));
     }
 
     #[test]
@@ -249,10 +249,10 @@ mod tests {
         assert_eq!((keyed.get("b").is_none(), keyed.counters.evicted), (true, 1));
         assert!(keyed.get("a").is_some() && keyed.get("c").is_some());
         keyed.set_budget(StateBudget { entries: 1, bytes: BYTES });
-        assert_eq!((keyed.len(), keyed.counters.evicted), (1, 2));
+        assert_eq!((keyed.entries(), keyed.counters.evicted), (1, 2));
         keyed.set_budget(StateBudget { entries: 0, bytes: 0 });
         keyed.set("d", b"", 0).unwrap();
-        assert_eq!((keyed.len(), keyed.bytes()), (0, 0));
+        assert_eq!((keyed.entries(), keyed.bytes()), (0, 0));
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
         for key in 10..99 {
             keyed.set(&key.to_string(), &[0; 100], 0).unwrap();
         }
-        assert_eq!((keyed.len(), keyed.counters.evicted), (10, 79));
+        assert_eq!((keyed.entries(), keyed.counters.evicted), (10, 79));
         assert!(keyed.set("k", &vec![0; VALUE_BYTES_MAX + 1], 0).is_err());
         assert!(keyed.set(&"k".repeat(KEY_BYTES_MAX + 1), b"", 0).is_err());
         assert!(keyed.add(&"k".repeat(KEY_BYTES_MAX + 1), 1, 0).is_err());

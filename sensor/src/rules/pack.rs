@@ -42,6 +42,7 @@ struct Row {
     text: Range<usize>,
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for wit::Batch {
     fn default() -> wit::Batch {
         wit::Batch {

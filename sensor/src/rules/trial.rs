@@ -11,7 +11,7 @@ use super::load::{LoadError, Prepared};
 use super::processes::{ANCESTORS_MAX, Processes};
 use super::set::{InstallError, RuleSet};
 use super::stats::ComponentStats;
-use crate::event::{Event, Field, Texts, Value};
+use crate::event::{Event, Field, Kinds, Texts, Value};
 use crate::verdict::Verdict;
 
 /// One component, alone in a set of rules.
@@ -76,15 +76,23 @@ impl Trial {
     }
 }
 
+/// Processes that a trial remembers, as many as the sensor's table holds by default.
+const SEEN_MAX: usize = 65_536;
+
 /// The processes that events were about: what a sensor would know of them, as far as it was told.
-/// Holds an event for each process, of a list of events that is in memory anyway.
 #[derive(Default)]
 struct Seen(FxHashMap<Box<str>, Arc<Event>>);
 
 impl Seen {
     fn see(&mut self, event: &Arc<Event>) {
         if let Some(entity_id) = event.text(Field::PROCESS_ENTITY_ID) {
-            self.0.insert(entity_id.into(), event.clone());
+            if self.0.len() >= SEEN_MAX {
+                // Those that ended are those that a sensor forgets, too.
+                self.0.retain(|_, event| !event.kinds.intersects(Kinds::PROCESS_EXIT));
+            }
+            if self.0.len() < SEEN_MAX {
+                self.0.insert(entity_id.into(), event.clone());
+            }
         }
     }
 }
@@ -174,5 +182,42 @@ impl Prepared {
             World::Rule => "rule",
             World::BatchRule => "batch-rule",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(entity_id: &str, name: &str, kind: Kinds) -> Arc<Event> {
+        let mut event = Event::default();
+        event.kinds = kind;
+        event.set_text(Field::PROCESS_ENTITY_ID, entity_id);
+        event.set_text(Field::PROCESS_NAME, name);
+        let ancestors: Texts = ["parent", "init"].iter().collect();
+        event.set(Field::OCELLUS_ANCESTORS_ENTITY_ID, Value::Texts(ancestors));
+        Arc::new(event)
+    }
+
+    #[test]
+    fn a_trial_knows_the_processes_of_its_events() {
+        let mut seen = Seen::default();
+        seen.see(&process("a", "sh", Kinds::PROCESS_FORK));
+        seen.see(&process("a", "nc", Kinds::PROCESS_EXEC));
+        assert_eq!(seen.value("a", Field::PROCESS_NAME), Value::Text("nc".into()));
+        assert_eq!(seen.value("b", Field::PROCESS_NAME), Value::Absent);
+        assert_eq!(seen.ancestors("a"), ["parent".into(), "init".into()]);
+        assert!(seen.ancestors("b").is_empty());
+    }
+
+    #[test]
+    fn those_that_ended_are_forgotten_when_there_are_many() {
+        let mut seen = Seen::default();
+        seen.see(&process("lives", "init", Kinds::PROCESS_EXISTING));
+        for number in 0..2 * SEEN_MAX {
+            seen.see(&process(&number.to_string(), "true", Kinds::PROCESS_EXIT));
+            assert!(seen.0.len() <= SEEN_MAX);
+        }
+        assert!(seen.0.contains_key("lives"));
     }
 }

@@ -5,7 +5,7 @@ use aya::programs::{BtfTracePoint, Iter, ProgramError, RawTracePoint};
 use ocellus_ebpf::abi::Kind;
 
 use super::chain;
-use crate::backend::{ProbeOutcome, ProbeStatus};
+use crate::backend::{ProbeStatus, Way, WayResult};
 
 /// Lines of the verifier's log that an error quotes: the last ones say what it objects to.
 const LOG_LINES: usize = 4;
@@ -59,8 +59,8 @@ pub(super) struct Attached {
     pub(super) has_spare: bool,
 }
 
-/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
-/// With `spare`, both raw_tp programs are attached behind tp_btf.
+/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or
+/// `only_raw` is set. With `spare`, both raw_tp programs are attached behind tp_btf.
 pub(super) fn attach_probes(
     programs: &mut aya::Ebpf,
     btf: &Btf,
@@ -70,14 +70,14 @@ pub(super) fn attach_probes(
     let (mut statuses, mut all) = (Vec::new(), Vec::new());
     for Probe { kind, tracepoint, btf: btf_program, raw, spare_names } in PROBES {
         let by_raw = format!("raw_tp/{tracepoint}");
-        let mut refused = String::new();
+        let mut ways = Vec::new();
         if !only_raw {
-            let by_btf = format!("tp_btf/{tracepoint}");
             let tried = attach_btf(programs, btf_program, tracepoint, btf);
-            if let Err(error) = &tried {
-                refused = format!("tp_btf: {}; ", reason(error));
-            } else {
-                statuses.push(status(kind.name(), by_btf, tried));
+            let attached = tried.is_ok();
+            ways.push(way(format!("tp_btf/{tracepoint}"), tried));
+            if attached {
+                ways.push(Way { attach: by_raw.clone(), result: WayResult::Untried });
+                statuses.push(ProbeStatus::of(kind.name(), ways));
                 let mut has_spare = false;
                 for (raw, name) in raw.iter().zip(spare_names).filter(|_| spare) {
                     let tried = attach_raw(programs, raw, tracepoint);
@@ -92,25 +92,27 @@ pub(super) fn attach_probes(
         if tried.is_ok() {
             all.push(Attached { kind, program: raw[0], has_spare: false });
         }
-        let mut status = status(kind.name(), by_raw, tried);
-        if let ProbeOutcome::Skipped { reason } = &mut status.outcome {
-            *reason = format!("{refused}raw_tp: {reason}");
-        }
-        statuses.push(status);
+        ways.push(way(by_raw, tried));
+        statuses.push(ProbeStatus::of(kind.name(), ways));
     }
     (statuses, all)
 }
 
+/// What became of a probe that has one way only.
 pub(super) fn status(
     name: &'static str,
     attach: String,
     tried: Result<(), ProgramError>,
 ) -> ProbeStatus {
-    let outcome = match tried {
-        Ok(()) => ProbeOutcome::Attached,
-        Err(error) => ProbeOutcome::Skipped { reason: reason(&error) },
+    ProbeStatus::of(name, vec![way(attach, tried)])
+}
+
+pub(super) fn way(attach: String, tried: Result<(), ProgramError>) -> Way {
+    let result = match tried {
+        Ok(()) => WayResult::Attached,
+        Err(error) => WayResult::Refused { reason: reason(&error) },
     };
-    ProbeStatus { name, attach, outcome }
+    Way { attach, result }
 }
 
 pub(super) fn attach_btf(

@@ -36,6 +36,7 @@ fn the_example_shows_every_key() {
     parse(&all).unwrap();
     let mut full = Config::default();
     full.host.name = Some(String::new());
+    full.capture.btf = Some(PathBuf::new());
     full.rules.dir = Some(PathBuf::new());
     full.output.file = Some(PathBuf::new());
     full.rules.component.insert(

@@ -9,8 +9,8 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run build test test-kernels bench bench-kernel sim fuzz rules golden examples schema man \
-	clean help
+.PHONY: run build test test-kernels bench bench-kernel bench-rules sim fuzz rules golden examples \
+	schema man clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -36,6 +36,9 @@ test-kernels: ## Run the sensor on many kernels, in virtual machines: make test-
 
 bench: build ## Measure the core by stage, and the sensor under load
 	target/release/ocellus-bench
+
+bench-rules: build ## Measure rules: each world, with and without interests, and the latency of swaps
+	target/release/ocellus-bench-rules
 
 bench-kernel: ## Measure in a virtual machine, by instructions: make bench-kernel OTHER='/path/of/another arguments'
 	@.ci/setup kernels

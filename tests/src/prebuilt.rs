@@ -34,15 +34,18 @@ pub fn root() -> PathBuf {
 pub enum Shelf {
     Rules,
     Examples,
+    /// Guests of tests.
+    Guests,
 }
 
 impl Shelf {
-    pub const ALL: [Shelf; 2] = [Shelf::Rules, Shelf::Examples];
+    pub const ALL: [Shelf; 3] = [Shelf::Rules, Shelf::Examples, Shelf::Guests];
 
     pub fn folder(self) -> PathBuf {
         root().join(match self {
             Shelf::Rules => "rules",
             Shelf::Examples => "examples",
+            Shelf::Guests => "tests/guests",
         })
     }
 
@@ -143,6 +146,9 @@ impl Guest {
             Language::Rust => {
                 collect(&self.project.join("src"), &mut files)?;
                 collect(&root.join("sdk/rust/src"), &mut files)?;
+                // What guests of tests share.
+                let shared = ["reader.rs", "bench.rs"].map(|file| self.shelf.folder().join(file));
+                files.extend(shared.into_iter().filter(|file| file.is_file()));
                 files.push(self.project.join("Cargo.toml"));
                 files.extend(
                     ["Cargo.toml", "build.rs"].map(|file| root.join("sdk/rust").join(file)),

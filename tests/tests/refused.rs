@@ -200,7 +200,7 @@ fn it_is_of_another_version_of_the_contract() {
 
 #[test]
 fn it_imports_what_the_sensor_does_not_offer() {
-    for import in ["wasi:filesystem/types@0.2.0", "wasi:cli/environment@0.2.0", "evil"] {
+    for import in ["wasi:http/types@0.2.0", "wasi:cli/environment@0.3.0", "evil"] {
         let text = format!(r#"(component (import "{import}" (instance)))"#);
         assert_refused(&component(&text), &format!("it imports `{import}`, which the sensor"));
     }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::Config;
 use crate::backend::{ARGS_BYTES_MAX, RING_BYTES_MAX, RING_BYTES_MIN};
 use crate::bytesize::ByteSize;
-use crate::rules::budget::TIME_MS_MAX;
+use crate::rules::budget::{STATE_BYTES_MAX, STATE_ENTRIES_MAX, TIME_MS_MAX};
 
 const RING_BYTES: RangeInclusive<ByteSize> =
     ByteSize(RING_BYTES_MIN as u64)..=ByteSize(RING_BYTES_MAX as u64);
@@ -26,6 +26,9 @@ const HASH_WAIT_MS: RangeInclusive<u64> = 0..=60_000;
 const HASH_CACHE_ENTRIES: RangeInclusive<usize> = 1..=1_048_576;
 /// A rule that thinks for longer than a second holds up every event behind it.
 const RULE_TIME_MS: RangeInclusive<u64> = 1..=TIME_MS_MAX;
+/// Beyond these a rule keeps a data base, for which a sensor is the wrong place.
+const RULE_STATE_ENTRIES: RangeInclusive<usize> = 0..=STATE_ENTRIES_MAX;
+const RULE_STATE: RangeInclusive<ByteSize> = ByteSize(0)..=ByteSize(STATE_BYTES_MAX as u64);
 /// An interpreter in a component needs tens of mebibytes; beyond a gibibyte something is wrong.
 const RULE_MEMORY: RangeInclusive<ByteSize> = ByteSize(64 << 10)..=ByteSize(1 << 30);
 
@@ -64,7 +67,19 @@ impl Config {
         within("hash.wait_ms", hash.wait_ms, HASH_WAIT_MS)?;
         within("hash.cache_entries", hash.cache_entries.get(), HASH_CACHE_ENTRIES)?;
         within("rules.time_ms", rules.time_ms, RULE_TIME_MS)?;
-        within("rules.memory", rules.memory, RULE_MEMORY)
+        within("rules.memory", rules.memory, RULE_MEMORY)?;
+        within("rules.state_entries", rules.state_entries, RULE_STATE_ENTRIES)?;
+        within("rules.state", rules.state, RULE_STATE)?;
+        for own in rules.component.values() {
+            within("rules.component.time_ms", own.time_ms.unwrap_or(1), RULE_TIME_MS)?;
+            let memory = own.memory.unwrap_or(*RULE_MEMORY.start());
+            within("rules.component.memory", memory, RULE_MEMORY)?;
+            let entries = own.state_entries.unwrap_or(0);
+            within("rules.component.state_entries", entries, RULE_STATE_ENTRIES)?;
+            let state = own.state.unwrap_or(ByteSize(0));
+            within("rules.component.state", state, RULE_STATE)?;
+        }
+        Ok(())
     }
 }
 

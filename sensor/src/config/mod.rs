@@ -137,8 +137,24 @@ pub struct Rules {
     pub time_ms: u64,
     /// Memory of one component.
     pub memory: ByteSize,
+    /// What one component may keep in the interface `state`: keys, and bytes.
+    pub state_entries: usize,
+    pub state: ByteSize,
     /// What differs for one component, by the name of its file without `.wasm`.
     pub component: BTreeMap<String, Component>,
+    /// What differs for one rule, by its id; it wins over what holds for its component.
+    pub rule: BTreeMap<String, Rule>,
+}
+
+/// What an operator sets for one rule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// What the rule may do; not given, what its component may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<Permission>>,
 }
 
 /// What an operator sets for one component.
@@ -149,6 +165,15 @@ pub struct Component {
     /// What its rules may do; not given, all verdicts that they ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
+    /// Not given: what holds for all components.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_entries: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<ByteSize>,
 }
 
 /// What a rule may do with an event, and see of it.
@@ -172,21 +197,37 @@ impl Rules {
         self.component.iter().map(|(name, component)| (name.as_str(), self.settings(component)))
     }
 
+    /// The settings of each rule that has its own.
+    pub fn rule_settings(&self) -> BTreeMap<String, rules::RuleSettings> {
+        let settings = |rule: &Rule| rules::RuleSettings {
+            mode: rule.mode,
+            permissions: rule.permissions.as_deref().map(granted),
+        };
+        self.rule.iter().map(|(id, rule)| (id.clone(), settings(rule))).collect()
+    }
+
     fn settings(&self, component: &Component) -> rules::Settings {
-        let permissions =
-            component.permissions.as_deref().map_or(Permissions::VERDICTS, |granted| {
-                let has = |permission| granted.contains(&permission);
-                Permissions {
-                    tag: has(Permission::Tag),
-                    alert: has(Permission::Alert),
-                    drop: has(Permission::Drop),
-                    environment: has(Permission::Environment),
-                }
-            });
-        let memory_bytes = usize::try_from(self.memory.0).unwrap_or(usize::MAX);
-        let budget =
-            rules::budget::Budget { time_ms: self.time_ms, memory_bytes, ..Default::default() };
+        let permissions = component.permissions.as_deref().map_or(Permissions::VERDICTS, granted);
+        let bytes = |size: ByteSize| usize::try_from(size.0).unwrap_or(usize::MAX);
+        let budget = rules::budget::Budget {
+            time_ms: component.time_ms.unwrap_or(self.time_ms),
+            memory_bytes: bytes(component.memory.unwrap_or(self.memory)),
+            state: rules::budget::StateBudget {
+                entries: component.state_entries.unwrap_or(self.state_entries),
+                bytes: bytes(component.state.unwrap_or(self.state)),
+            },
+        };
         rules::Settings { mode: component.mode, permissions, budget }
+    }
+}
+
+fn granted(permissions: &[Permission]) -> Permissions {
+    let has = |permission| permissions.contains(&permission);
+    Permissions {
+        tag: has(Permission::Tag),
+        alert: has(Permission::Alert),
+        drop: has(Permission::Drop),
+        environment: has(Permission::Environment),
     }
 }
 
@@ -280,7 +321,10 @@ impl Default for Rules {
             cache_dir: PathBuf::from("/var/cache/ocellus"),
             time_ms: 10,
             memory: ByteSize(16 << 20),
+            state_entries: 16_384,
+            state: ByteSize(4 << 20),
             component: BTreeMap::new(),
+            rule: BTreeMap::new(),
         }
     }
 }

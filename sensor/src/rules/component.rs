@@ -1,10 +1,12 @@
 //! One component in force: its instance, its health and its counters.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::contract::World;
 use super::fault::{Failure, Fault, FaultCause};
 use super::health::{Health, Readiness};
+use super::histogram::Histogram;
 use super::host::HostState;
 use super::instance::{Blueprint, Configured, Instance, NoStart};
 use super::interest::Interests;
@@ -14,9 +16,9 @@ use super::metadata::{self, Permissions, RuleInfo};
 use super::pack::Packer;
 use super::processes::Processes;
 use super::set::Events;
-use super::stats::{ComponentCounters, ComponentStats, RuleCounters, RuleStats};
+use super::stats::{ComponentCounters, ComponentStats, Cost, RuleCounters, RuleStats};
 use super::{output, wit};
-use crate::event::Kinds;
+use crate::event::{Field, Kinds};
 use crate::verdict::{Alert, DropOutcome, Tagging, Verdict};
 
 /// One component in force.
@@ -30,13 +32,22 @@ pub(super) struct Loaded {
     mode: Mode,
     health: Health,
     counters: ComponentCounters,
+    /// What an event costs, in ns.
+    cost: Histogram,
+    /// Time that the last restart took, in ms: a slow one is a fault that weighs more.
+    restart_ms: u64,
 }
+
+/// One call in so many is measured: two looks at the clock cost a tenth of a fast call.
+pub const CALLS_PER_SAMPLE: u64 = 8;
 
 struct LoadedRule {
     info: Arc<RuleInfo>,
     interests: Interests,
     /// What it asks for and the operator grants.
     permitted: Permissions,
+    /// Its own mode, which wins over that of the component.
+    mode: Option<Mode>,
     counters: RuleCounters,
     /// The event of the last candidate: what a rule says to others is ignored.
     wants: u32,
@@ -61,8 +72,14 @@ impl Loaded {
     pub(super) fn new(prepared: Prepared) -> Loaded {
         let granted = prepared.settings.permissions;
         let rules = prepared.rules.into_iter().zip(prepared.interests);
-        let rules = rules.map(|(info, interests)| LoadedRule {
-            permitted: info.permissions.and(granted),
+        let settings = &prepared.rule_settings;
+        let rules = rules.map(|(info, interests)| {
+            let own = settings.get(&*info.id).copied().unwrap_or_default();
+            (info, interests, own)
+        });
+        let rules = rules.map(|(info, interests, own)| LoadedRule {
+            permitted: info.permissions.and(own.permissions.unwrap_or(granted)),
+            mode: own.mode,
             info,
             interests,
             counters: RuleCounters::default(),
@@ -76,6 +93,8 @@ impl Loaded {
             mode: prepared.settings.mode,
             health: Health::default(),
             counters: ComponentCounters::default(),
+            cost: Histogram::default(),
+            restart_ms: 0,
         }
     }
 
@@ -83,6 +102,7 @@ impl Loaded {
     pub(super) fn replacing(mut before: Loaded, prepared: Prepared) -> Loaded {
         let mut after = Loaded::new(prepared);
         after.counters = before.counters_so_far();
+        after.cost = std::mem::take(&mut before.cost);
         for rule in &mut after.rules {
             if let Some(same) = before.rules.iter().find(|other| other.info.id == rule.info.id) {
                 rule.counters = same.counters;
@@ -146,6 +166,16 @@ impl Loaded {
         self.mode = mode;
     }
 
+    /// Change the mode of one of its rules. False when it has none of this id.
+    pub(super) fn set_rule_mode(&mut self, id: &str, mode: Mode) -> bool {
+        let rule = self.rules.iter_mut().find(|rule| *rule.info.id == *id);
+        rule.map(|rule| rule.mode = Some(mode)).is_some()
+    }
+
+    fn mode_of(&self, rule: &LoadedRule) -> Mode {
+        rule.mode.unwrap_or(self.mode)
+    }
+
     pub(super) fn has_rule(&self, id: &str) -> bool {
         self.rules.iter().any(|rule| *rule.info.id == *id)
     }
@@ -164,8 +194,9 @@ impl Loaded {
 
     /// The interests of its rules that are to be called, with their positions.
     pub(super) fn interests(&self) -> impl Iterator<Item = (u32, &Interests)> {
-        let rules = if self.mode == Mode::Off { &[] } else { &self.rules[..] };
-        rules.iter().enumerate().map(|(position, rule)| (position as u32, &rule.interests))
+        let rules = self.rules.iter().enumerate();
+        let called = rules.filter(|(_, rule)| self.mode_of(rule) != Mode::Off);
+        called.map(|(position, rule)| (position as u32, &rule.interests))
     }
 
     pub(super) fn asks_for_processes(&self) -> bool {
@@ -294,6 +325,7 @@ impl Loaded {
         }
         let candidates = batch.candidates.iter().copied();
         let hits = self.lend(&shown, candidates, call, |instance, blueprint| {
+            instance.host().bytes += (batch.text.len() + 8 * batch.words.len()) as u64;
             instance.judge_batch(&blueprint.engine, &blueprint.budget, &batch)
         });
         drop(batch);
@@ -328,7 +360,11 @@ impl Loaded {
         self.counters.calls += 1;
         instance.host().begin(call.events, shown.iter().copied(), candidates, call.now_ns);
         instance.host().processes = call.processes.take();
+        let began = self.counters.calls.is_multiple_of(CALLS_PER_SAMPLE).then(Instant::now);
         let told = judge(instance, &self.blueprint);
+        if let Some(began) = began {
+            self.cost.record(began.elapsed().as_nanos() as u64 / shown.len() as u64);
+        }
         self.counters.fuel += instance.take_fuel();
         *call.processes = instance.host().processes.take();
         told
@@ -338,7 +374,10 @@ impl Loaded {
     fn ready_instance(&mut self, events: u64) -> Result<(), Failure> {
         if self.instance.is_none() {
             self.counters.restarts += 1;
+            let engine = &self.blueprint.engine;
+            let began = engine.used();
             let fresh = restart(&self.blueprint, &self.rules);
+            self.restart_ms = engine.used().saturating_sub(began).as_millis() as u64;
             self.instance = Some(fresh.inspect_err(|_| self.counters.skipped += events)?);
         }
         if let Some(keyed) = self.keyed.take()
@@ -369,7 +408,7 @@ impl Loaded {
             FaultCause::Memory => &mut counters.memory_faults,
             FaultCause::Output => &mut counters.output_faults,
         } += 1;
-        let quarantined_until_ns = self.health.fault(call.now_ns);
+        let quarantined_until_ns = self.health.fault(call.now_ns, self.restart_ms);
         counters.quarantines += u64::from(quarantined_until_ns.is_some());
         call.verdicts[event as usize].faults.push(Fault {
             component: self.name().clone(),
@@ -382,12 +421,15 @@ impl Loaded {
     fn take_hit(&mut self, event: u32, rule: u32, hit: wit::Verdict, call: &mut Call<'_>) {
         let index = rule as usize;
         let verdict = &mut call.verdicts[event as usize];
+        let mode = self.mode_of(&self.rules[index]);
         let rule = &mut self.rules[index];
         if rule.wants != event {
             rule.counters.unwanted += 1;
             return;
         }
         rule.counters.hits += 1;
+        let time_ns = call.events[event as usize].number(Field::TIMESTAMP);
+        rule.counters.last_hit_ns = time_ns.unwrap_or(rule.counters.last_hit_ns);
         let permitted = match hit {
             wit::Verdict::Tag(_) => rule.permitted.tag,
             wit::Verdict::Alert(_) => rule.permitted.alert,
@@ -395,7 +437,7 @@ impl Loaded {
         };
         if !permitted {
             rule.counters.refused += 1;
-        } else if self.mode != Mode::Active {
+        } else if mode != Mode::Active {
             rule.counters.shadowed += 1;
         } else {
             match hit {
@@ -419,15 +461,20 @@ impl Loaded {
     /// Counters, with those that the living instance keeps itself.
     fn counters_so_far(&self) -> ComponentCounters {
         let mut counters = self.counters;
-        let living = self.instance.as_ref().map_or(0, Instance::log_lines_suppressed);
-        counters.log_lines_suppressed += living;
+        if let Some(living) = &self.instance {
+            counters.log_lines_suppressed += living.log_lines_suppressed();
+            counters.bytes += living.bytes();
+        }
         counters
     }
 
     pub(super) fn stats(&self) -> ComponentStats {
         let rules = self.rules.iter();
-        let rules =
-            rules.map(|rule| RuleStats { id: rule.info.id.clone(), counters: rule.counters });
+        let rules = rules.map(|rule| RuleStats {
+            id: rule.info.id.clone(),
+            mode: self.mode_of(rule),
+            counters: rule.counters,
+        });
         let keyed = self.instance.as_ref().and_then(Instance::keyed).or(self.keyed.as_ref());
         ComponentStats {
             name: self.name().clone(),
@@ -438,6 +485,7 @@ impl Loaded {
             state_entries: keyed.map_or(0, Keyed::entries),
             state_bytes: keyed.map_or(0, Keyed::bytes),
             state: keyed.map(|keyed| keyed.counters).unwrap_or_default(),
+            cost: Cost::of(&self.cost),
             counters: self.counters_so_far(),
             rules: rules.collect(),
         }

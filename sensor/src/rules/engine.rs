@@ -116,6 +116,17 @@ impl RuleEngine {
         store.get_fuel().map_or(0, |left| allowed - left)
     }
 
+    /// Processor time of this thread, where time is measured by the clock; else always the same, so
+    /// that a replay in fuel does not depend on the machine.
+    pub(super) fn used(&self) -> Duration {
+        match self.0.metering {
+            Metering::Epoch => {
+                clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Into::into)
+            }
+            Metering::Fuel => Duration::ZERO,
+        }
+    }
+
     fn wake(&self) {
         if let Some(ticker) = &self.0.ticker {
             ticker.wake();

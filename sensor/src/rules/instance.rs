@@ -213,6 +213,11 @@ impl Instance {
         self.store.data().log_lines_suppressed()
     }
 
+    /// Bytes of events that the guest was given.
+    pub(super) fn bytes(&self) -> u64 {
+        self.store.data().bytes
+    }
+
     pub(super) fn keyed(&self) -> Option<&Keyed> {
         self.store.data().keyed.as_ref()
     }

@@ -17,7 +17,7 @@ use super::host::{self, HostState};
 use super::instance::{Blueprint, Configured, Instance, NoStart};
 use super::interest::Interests;
 use super::metadata::{self, Permissions, RuleInfo};
-use super::{World, wit};
+use super::{World, wasi, wit};
 
 /// Whether a component's verdicts count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -51,6 +51,14 @@ impl Default for Settings {
     }
 }
 
+/// What the operator decides about one rule; it wins over what holds for its component.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleSettings {
+    pub mode: Option<Mode>,
+    /// What the rule may do, if it asks for it. The environment is a matter of the component.
+    pub permissions: Option<Permissions>,
+}
+
 /// Why a component was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -76,8 +84,8 @@ pub enum LoadError {
     #[error("it does not compile: {0}")]
     Compile(String),
     #[error(
-        "it imports `{name}`, which the sensor does not offer; a rule may import `ocellus:rule/*` \
-         and nothing else"
+        "it imports `{name}`, which the sensor does not offer; a rule may import `ocellus:rule/*`, \
+         and those parts of WASI 0.2 that toolchains need, which do nothing"
     )]
     ForeignImport { name: String },
     #[error(
@@ -133,6 +141,8 @@ pub struct Loader {
     settings: Settings,
     /// Settings of single components, by name.
     own_settings: BTreeMap<String, Settings>,
+    /// Settings of single rules, by id.
+    rule_settings: Arc<BTreeMap<String, RuleSettings>>,
 }
 
 impl std::fmt::Debug for Loader {
@@ -154,6 +164,7 @@ pub struct Prepared {
     /// What each rule wants to see.
     pub(super) interests: Vec<Interests>,
     pub(super) settings: Settings,
+    pub(super) rule_settings: Arc<BTreeMap<String, RuleSettings>>,
     pub(super) digest: String,
     pub(super) from_cache: bool,
 }
@@ -211,7 +222,14 @@ impl Loader {
         let mut linker = Linker::new(engine.wasmtime());
         host::add_to_linker(&mut linker).expect("the host's functions have distinct names");
         let settings = Settings::default();
-        Loader { engine, linker, cache: None, settings, own_settings: BTreeMap::new() }
+        Loader {
+            engine,
+            linker,
+            cache: None,
+            settings,
+            own_settings: BTreeMap::new(),
+            rule_settings: Arc::default(),
+        }
     }
 
     /// Keep compiled code in a cache.
@@ -232,6 +250,13 @@ impl Loader {
     #[must_use]
     pub fn with_own_settings(mut self, name: impl Into<String>, settings: Settings) -> Loader {
         self.own_settings.insert(name.into(), settings);
+        self
+    }
+
+    /// Use these settings for single rules, by their ids.
+    #[must_use]
+    pub fn with_rule_settings(mut self, settings: BTreeMap<String, RuleSettings>) -> Loader {
+        self.rule_settings = Arc::new(settings);
         self
     }
 
@@ -262,7 +287,17 @@ impl Loader {
         blueprint.environment &= rules.iter().any(|rule| rule.permissions.environment);
         instance.host().sees_environment = blueprint.environment;
         let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Prepared { blueprint, instance, rules, interests, settings, digest, from_cache })
+        let rule_settings = self.rule_settings.clone();
+        Ok(Prepared {
+            blueprint,
+            instance,
+            rules,
+            interests,
+            settings,
+            rule_settings,
+            digest,
+            from_cache,
+        })
     }
 
     /// Compiled code, and whether the cache had it.
@@ -292,10 +327,10 @@ impl Loader {
         settings: &Settings,
     ) -> Result<Blueprint, LoadError> {
         let exports = contract::check_world(self.engine.wasmtime(), component)?;
-        let linked = self
-            .linker
-            .instantiate_pre(component)
-            .map_err(|error| LoadError::OtherTypes(shortened(&format!("{error:#}"))))?;
+        let types = |error| LoadError::OtherTypes(shortened(&format!("{error:#}")));
+        let mut linker = self.linker.clone();
+        wasi::define(&mut linker, component).map_err(types)?;
+        let linked = linker.instantiate_pre(component).map_err(types)?;
         Ok(Blueprint {
             engine: self.engine.clone(),
             component: linked,

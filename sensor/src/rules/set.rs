@@ -110,6 +110,16 @@ impl RuleSet {
         true
     }
 
+    /// Change whether one rule's verdicts count; it wins over the mode of its component, until that
+    /// is replaced. False when there is none of this id.
+    pub fn set_rule_mode(&mut self, id: &str, mode: Mode) -> bool {
+        let found = self.components.iter_mut().any(|component| component.set_rule_mode(id, mode));
+        if found {
+            self.changed();
+        }
+        found
+    }
+
     /// Whether a component may ask for other processes, so that it is worth lending them.
     pub fn ask_for_processes(&self) -> bool {
         self.components.iter().any(Loaded::asks_for_processes)

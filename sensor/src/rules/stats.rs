@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::contract::World;
+use super::histogram::Histogram;
 use super::keyed::StateCounters;
 use super::load::Mode;
 
@@ -27,6 +28,8 @@ pub struct RuleCounters {
     pub refused: u64,
     /// Verdicts in shadow mode, which changed nothing.
     pub shadowed: u64,
+    /// Time of the event of the last verdict, in nanoseconds since the epoch; 0 when there is none.
+    pub last_hit_ns: u64,
 }
 
 /// What a component did.
@@ -38,6 +41,8 @@ pub struct ComponentCounters {
     pub calls: u64,
     /// Fuel that these took; 0 where time is measured by the clock.
     pub fuel: u64,
+    /// Bytes of events that it was given: texts that it asked for, and batches.
+    pub bytes: u64,
     /// Candidates that it did not see, because it was in quarantine or could not be restarted.
     pub skipped: u64,
     /// Faults by cause.
@@ -63,10 +68,33 @@ impl ComponentCounters {
     }
 }
 
+/// What an event costs in a component, in nanoseconds: measured at one call in
+/// [`CALLS_PER_SAMPLE`](super::component::CALLS_PER_SAMPLE).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Cost {
+    /// Calls that were measured.
+    pub samples: u64,
+    pub p50_ns: u64,
+    pub p99_ns: u64,
+    pub max_ns: u64,
+}
+
+impl Cost {
+    pub(super) fn of(histogram: &Histogram) -> Cost {
+        Cost {
+            samples: histogram.count(),
+            p50_ns: histogram.percentile(50),
+            p99_ns: histogram.percentile(99),
+            max_ns: histogram.max(),
+        }
+    }
+}
+
 /// Counters of one rule.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct RuleStats {
     pub id: Arc<str>,
+    pub mode: Mode,
     #[serde(flatten)]
     pub counters: RuleCounters,
 }
@@ -85,6 +113,8 @@ pub struct ComponentStats {
     pub state_entries: usize,
     pub state_bytes: usize,
     pub state: StateCounters,
+    /// What an event costs.
+    pub cost: Cost,
     #[serde(flatten)]
     pub counters: ComponentCounters,
     pub rules: Vec<RuleStats>,

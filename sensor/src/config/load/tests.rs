@@ -1,7 +1,7 @@
 use super::*;
 use crate::actions::Actions;
 use crate::bytesize::ByteSize;
-use crate::config::{Backend, Component, Permission};
+use crate::config::{Backend, Component, Permission, Rule};
 use crate::rules::Mode;
 
 const EXAMPLE: &str = include_str!("../../../../examples/ocellus.toml");
@@ -41,7 +41,18 @@ fn the_example_shows_every_key() {
     full.output.file = Some(PathBuf::new());
     full.rules.component.insert(
         "noisy-rule".to_owned(),
-        Component { mode: Mode::Shadow, permissions: Some(vec![Permission::Tag]) },
+        Component {
+            mode: Mode::Shadow,
+            permissions: Some(vec![Permission::Tag]),
+            time_ms: Some(1),
+            memory: Some(ByteSize(1)),
+            state_entries: Some(1),
+            state: Some(ByteSize(1)),
+        },
+    );
+    full.rules.rule.insert(
+        "noisy-rule-in-a-set".to_owned(),
+        Rule { mode: Some(Mode::Off), permissions: Some(vec![Permission::Tag]) },
     );
     let full = toml::Table::try_from(&full).unwrap();
     assert_eq!(keys("", &shown), keys("", &full));

@@ -30,17 +30,24 @@ fn add_event(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     event.func_wrap("resolve", |store: Context<'_>, (name,): (String,)| {
         Ok((store.data().resolve(&name),))
     })?;
-    event.func_wrap("text", |store: Context<'_>, (field,): (u32,)| {
-        Ok((store.data().text(field),))
+    event.func_wrap("text", |mut store: Context<'_>, (field,): (u32,)| {
+        let text = store.data().text(field);
+        store.data_mut().bytes += text.as_ref().map_or(0, |text| text.len() as u64);
+        Ok((text,))
     })?;
     event.func_wrap("number", |store: Context<'_>, (field,): (u32,)| {
         Ok((store.data().number(field),))
     })?;
-    event.func_wrap("texts", |store: Context<'_>, (field,): (u32,)| {
-        Ok((store.data().texts(field),))
+    event.func_wrap("texts", |mut store: Context<'_>, (field,): (u32,)| {
+        let texts = store.data().texts(field);
+        store.data_mut().bytes += texts.iter().map(|text| text.len() as u64).sum::<u64>();
+        Ok((texts,))
     })?;
-    event.func_wrap("many", |store: Context<'_>, (fields,): (Vec<u32>,)| {
-        Ok((store.data().many(&fields)?,))
+    event.func_wrap("many", |mut store: Context<'_>, (fields,): (Vec<u32>,)| {
+        let texts = store.data().many(&fields)?;
+        let bytes = texts.iter().flatten().map(|text| text.len() as u64).sum::<u64>();
+        store.data_mut().bytes += bytes;
+        Ok((texts,))
     })?;
     event.func_wrap("make-set", |mut store: Context<'_>, (texts,): (Vec<String>,)| {
         Ok((store.data_mut().make_set(texts),))

@@ -45,12 +45,22 @@ pub(super) struct HostState {
     sets: Vec<TextSet>,
     sets_bytes: usize,
     log: LogLimit,
+    /// The next random number of WASI.
+    random: u64,
+    /// Bytes of text that the guest was given, by getters and in batches.
+    pub(super) bytes: u64,
 }
 
 /// A guest passed something to a host function that the contract does not allow.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Misuse(String);
+
+impl Misuse {
+    pub(super) fn new(what: impl Into<String>) -> Misuse {
+        Misuse(what.into())
+    }
+}
 
 impl HostState {
     pub(super) fn new(name: Arc<str>, memory_bytes_max: usize, columns: Columns) -> HostState {
@@ -70,6 +80,8 @@ impl HostState {
             sets: Vec::new(),
             sets_bytes: 0,
             log: LogLimit::default(),
+            random: 0,
+            bytes: 0,
         }
     }
 
@@ -190,6 +202,22 @@ impl HostState {
     fn test(&self, field: u32, how: Match, set: u32) -> bool {
         let Some(set) = self.sets.get(set as usize) else { return false };
         self.value(field).all_texts().any(|text| set.matches(how, text))
+    }
+
+    /// What the guest wrote to standard output or error, line by line.
+    pub(super) fn write_output(&mut self, text: &str) {
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            self.write_log(wit::Level::Warn, line);
+        }
+    }
+
+    /// A number of a sequence that is the same for each instance (splitmix64).
+    pub(super) fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     fn write_log(&mut self, level: wit::Level, message: &str) {

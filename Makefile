@@ -78,10 +78,12 @@ examples: ## Build the example rule in each language, into target/examples
 		target/debug/ocellus rules build $$rule -o target/examples/$${rule##*/}.wasm || exit 1; \
 	done
 
-schema: ## Write docs/schema.md and the fields of the SDKs anew, from wit/fields.toml
+schema: ## Write docs/schema.md, docs/index-template.json and the fields of the SDKs anew, from wit/fields.toml
 	$(CARGO) build --quiet --locked --workspace --bins
 	target/debug/ocellus schema > target/schema.md
 	@mv target/schema.md docs/schema.md
+	target/debug/ocellus schema --index-template > target/index-template.json
+	@mv target/index-template.json docs/index-template.json
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test sdks
 
 man: ## Write the manual page, target/ocellus.1, and check it where mandoc is

@@ -45,6 +45,7 @@ pub mod rules;
 pub mod run;
 pub mod sink;
 pub mod snapshot;
+pub mod spool;
 pub mod tty;
 pub mod users;
 pub mod verdict;

@@ -424,13 +424,6 @@ impl Sensor {
         self.enricher.users.put_back(questions);
     }
 
-    /// A sink gave up events that were delivered to it.
-    pub fn lose_delivered(&mut self, cause: &str, count: u64) {
-        if count > 0 {
-            self.counters.lose_delivered(cause, count);
-        }
-    }
-
     /// True when raw events come in faster than they can wait: then nothing waits.
     pub fn is_pressed(&self) -> bool {
         self.queue.is_pressed()

@@ -13,5 +13,6 @@ pub mod latency;
 pub mod load;
 pub mod prebuilt;
 pub mod program;
+pub mod receivers;
 pub mod vm;
 pub mod workload;

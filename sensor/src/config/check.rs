@@ -3,10 +3,11 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::Config;
+use super::{Config, output};
 use crate::backend::{ARGS_BYTES_MAX, RING_BYTES_MAX, RING_BYTES_MIN};
 use crate::bytesize::ByteSize;
 use crate::rules::budget::{STATE_BYTES_MAX, STATE_ENTRIES_MAX, TIME_MS_MAX};
+use crate::sink::SinkSettings;
 
 const RING_BYTES: RangeInclusive<ByteSize> =
     ByteSize(RING_BYTES_MIN as u64)..=ByteSize(RING_BYTES_MAX as u64);
@@ -32,11 +33,19 @@ const RULE_STATE: RangeInclusive<ByteSize> = ByteSize(0)..=ByteSize(STATE_BYTES_
 /// An interpreter in a component needs tens of mebibytes; beyond a gibibyte something is wrong.
 const RULE_MEMORY: RangeInclusive<ByteSize> = ByteSize(64 << 10)..=ByteSize(1 << 30);
 
+/// At 5 KiB an event, the largest queue takes 5 GiB.
+const QUEUE_EVENTS: RangeInclusive<u32> = 1..=1_048_576;
+const QUEUE_BYTES: RangeInclusive<ByteSize> = ByteSize(64 << 10)..=ByteSize(8 << 30);
+/// Longer, and what waits does not fit into memory.
+const BLOCK_MS: RangeInclusive<u64> = 0..=600_000;
+
 /// A value that makes no sense.
 #[derive(Debug)]
 pub(super) struct Problem {
     /// `section.key`.
-    pub key: &'static str,
+    pub key: String,
+    /// Which of several sections of this name.
+    pub index: usize,
     what: String,
 }
 
@@ -46,13 +55,19 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Problem {
+    fn new(key: &str, what: String) -> Problem {
+        Problem { key: key.to_owned(), index: 0, what }
+    }
+}
+
 impl Config {
     pub(super) fn check(&self) -> Result<(), Problem> {
         let Config { capture, aggregate, process, hash, rules, .. } = self;
         within("capture.ring_bytes", capture.ring_bytes, RING_BYTES)?;
         if !capture.ring_bytes.0.is_power_of_two() {
             let what = format!("{} is not a power of two", capture.ring_bytes);
-            return Err(Problem { key: "capture.ring_bytes", what });
+            return Err(Problem::new("capture.ring_bytes", what));
         }
         within("capture.args_max", capture.args_max, ARGS_BYTES)?;
         if let Some(env) = capture.env {
@@ -79,12 +94,31 @@ impl Config {
             let state = own.state.unwrap_or(ByteSize(0));
             within("rules.component.state", state, RULE_STATE)?;
         }
-        Ok(())
+        self.check_outputs()
+    }
+
+    fn check_outputs(&self) -> Result<(), Problem> {
+        for (index, output) in self.output.0.iter().enumerate() {
+            let of_it = |problem: Problem| Problem { index, ..problem };
+            within("output.queue_events", output.queue_events, QUEUE_EVENTS).map_err(of_it)?;
+            within("output.queue_size", output.queue_size, QUEUE_BYTES).map_err(of_it)?;
+            within("output.block_ms", output.block_ms, BLOCK_MS).map_err(of_it)?;
+        }
+        self.sinks().map(drop)
+    }
+
+    /// What each output is to do.
+    pub(super) fn sinks(&self) -> Result<Vec<SinkSettings>, Problem> {
+        output::settings(&self.output.0).map_err(|(index, (key, what))| Problem {
+            key: format!("output.{key}"),
+            index,
+            what,
+        })
     }
 }
 
 fn within<T: PartialOrd + fmt::Display>(
-    key: &'static str,
+    key: &str,
     value: T,
     range: RangeInclusive<T>,
 ) -> Result<(), Problem> {
@@ -92,5 +126,5 @@ fn within<T: PartialOrd + fmt::Display>(
         return Ok(());
     }
     let what = format!("{value} is not between {} and {}", range.start(), range.end());
-    Err(Problem { key, what })
+    Err(Problem::new(key, what))
 }

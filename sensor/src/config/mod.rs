@@ -5,6 +5,7 @@
 
 mod check;
 mod load;
+mod output;
 mod size_or_off;
 
 use std::collections::BTreeMap;
@@ -18,9 +19,9 @@ use crate::backend::IdProbes;
 use crate::bytesize::ByteSize;
 use crate::digest::HashSettings;
 use crate::rules::{self, Mode, Permissions};
-use crate::sink::{Format, SinkSettings, Target, WhenFull};
 
 pub use load::{ConfigError, nearest};
+pub use output::{Kind as OutputKind, Output, Outputs, Rotate, Spool};
 
 /// Where `ocellus run` looks for a configuration when none is named.
 pub const DEFAULT_PATH: &str = "/etc/ocellus/ocellus.toml";
@@ -37,7 +38,7 @@ pub struct Config {
     pub host: Host,
     pub ecs: Ecs,
     pub rules: Rules,
-    pub output: Output,
+    pub output: Outputs,
     pub log: Log,
 }
 
@@ -228,23 +229,6 @@ fn granted(permissions: &[Permission]) -> Permissions {
         alert: has(Permission::Alert),
         drop: has(Permission::Drop),
         environment: has(Permission::Environment),
-    }
-}
-
-/// Where events go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Output {
-    pub format: Format,
-    /// Not given: standard output.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
-}
-
-impl Output {
-    pub fn sink_settings(&self, when_full: WhenFull) -> SinkSettings {
-        let target = self.file.clone().map_or(Target::Stdout, Target::File);
-        SinkSettings { format: self.format, target, when_full }
     }
 }
 

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::backend::BackendError;
-use crate::config::{Config, Container};
+use crate::config::{Config, ConfigError, Container};
 use crate::container::files::Reader as ContainerReader;
 use crate::digest::pool::Pool;
 use crate::event::{Event, Kinds};
@@ -37,7 +37,7 @@ use crate::machine::Sensor;
 use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
 use crate::rules::Change;
-use crate::sink::{Push, Sink, SinkError, WhenFull};
+use crate::sink::{OpenError, Outputs, Pace, Readers};
 use crate::snapshot::SnapshotSettings;
 use crate::users::Questions;
 use rules::Rules;
@@ -58,6 +58,9 @@ const MESSAGES_MAX: usize = 4_096;
 
 /// How often counters of the kernel, the clock and the name files are looked at.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often an output that holds up events is looked at.
+const HELD_UP_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Time between two snapshots at least, so that a sensor that loses events all the time does not
 /// read /proc all the time.
@@ -88,8 +91,10 @@ pub struct Record {
 pub enum RunError {
     #[error("cannot capture events")]
     Backend(#[from] BackendError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error("cannot write events")]
-    Sink(#[from] SinkError),
+    Output(#[from] OpenError),
     #[error("cannot load the rules")]
     Rules(#[from] RulesError),
     #[error("cannot record")]
@@ -124,7 +129,8 @@ struct Rim {
     source: Source,
     /// Readable when the source has records.
     ring: AsyncFd<OwnedFd>,
-    sink: Option<Sink>,
+    /// None while recording.
+    outputs: Option<Outputs>,
     recorder: Option<Writer>,
     pool: Option<Pool>,
     resolver: Resolver,
@@ -133,7 +139,7 @@ struct Rim {
     rules: Option<Rules>,
     sender: mpsc::Sender<Message>,
     messages: mpsc::Receiver<Message>,
-    /// Events on their way from the machine to the sink.
+    /// Events on their way from the machine to the outputs.
     out: Vec<Arc<Event>>,
     wall_offset_ns: i64,
     snapshot_settings: SnapshotSettings,
@@ -154,9 +160,9 @@ impl Rim {
         let source = Source::open(&config.capture)?;
         let recorder =
             record.map(|record| Writer::create(&record.path, record.max_bytes)).transpose()?;
-        let sink = match &recorder {
+        let outputs = match &recorder {
             Some(_) => None,
-            None => Some(Sink::open(&config.output.sink_settings(WhenFull::Drop))?),
+            None => Some(Outputs::open(&config.outputs()?, Pace::Live)?),
         };
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let rules = match (&recorder, &config.rules.dir) {
@@ -183,7 +189,7 @@ impl Rim {
             sensor: Sensor::new(&settings::machine(&config), Default::default()),
             source,
             ring,
-            sink,
+            outputs,
             recorder,
             pool,
             resolver,
@@ -315,7 +321,7 @@ impl Rim {
         Ok(taken < max)
     }
 
-    /// Lets the machine deliver what is ripe, and hands it to the sink.
+    /// Lets the machine deliver what is ripe, and hands it to the outputs.
     fn step(&mut self) -> Result<(), RunError> {
         if !self.snapshot_running || self.sensor.is_pressed() {
             let now_ns = boottime_ns();
@@ -354,14 +360,12 @@ impl Rim {
     }
 
     fn deliver(&mut self) {
-        let Some(sink) = &self.sink else {
+        let Some(outputs) = &mut self.outputs else {
             self.out.clear();
             return;
         };
-        for event in self.out.drain(..) {
-            if sink.push(event) == Push::Closed {
-                self.stopping.get_or_insert("nobody reads the events any more");
-            }
+        if outputs.deliver(&mut self.out) == Readers::None {
+            self.stopping.get_or_insert("nobody reads the events any more");
         }
     }
 
@@ -395,6 +399,10 @@ impl Rim {
             Some(ripe_ns) if ripe_ns <= now_ns => Duration::from_millis(10),
             Some(ripe_ns) => Duration::from_nanos(ripe_ns - now_ns).max(TURN_INTERVAL),
             None => HOUSEKEEPING_INTERVAL,
+        };
+        let wait = match &self.outputs {
+            Some(outputs) if outputs.is_held_up() => wait.min(HELD_UP_INTERVAL),
+            _ => wait,
         };
         let next = Instant::now() + wait.min(HOUSEKEEPING_INTERVAL);
         self.stop_at.map_or(next, |stop_at| next.min(stop_at))

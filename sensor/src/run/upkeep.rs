@@ -7,7 +7,7 @@ use super::{CLOCK_STEP_NS, DRAIN_RECORDS_MAX, Message, RESYNC_INTERVAL, Rim, Run
 use crate::event::Kinds;
 use crate::host::{boottime_ns, wall_offset_ns};
 use crate::input::{Input, Lost};
-use crate::sink::Sink;
+use crate::sink::Outputs;
 
 impl Rim {
     /// Reads the running processes, on a thread of its own. What has happened since `began_ns` must
@@ -63,12 +63,12 @@ impl Rim {
 
     /// SIGHUP.
     pub(super) fn reload(&mut self) {
-        tracing::info!("reading the rules again and opening the output anew (SIGHUP)");
+        tracing::info!("reading the rules again and opening the outputs anew (SIGHUP)");
         if let Some(rules) = &self.rules {
             rules.rescan();
         }
-        if let Some(sink) = &self.sink {
-            sink.reopen();
+        if let Some(outputs) = &self.outputs {
+            outputs.reopen();
         }
     }
 
@@ -90,8 +90,8 @@ impl Rim {
             let bytes = recorder.finish()?;
             tracing::info!(bytes, "the recording is complete");
         }
-        let sink = self.sink.take().map(Sink::finish);
-        eprint!("{}", summary::totals(&mut self.sensor, sink));
+        let outputs = self.outputs.take().map(Outputs::finish).unwrap_or_default();
+        eprint!("{}", summary::totals(&self.sensor, &outputs));
         Ok(())
     }
 }

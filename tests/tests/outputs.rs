@@ -12,13 +12,14 @@ use ocellus_tests::receivers::lines::Lines;
 use ocellus_tests::receivers::nats::{Access, Nats, STREAM};
 use ocellus_tests::receivers::rsyslog::Rsyslog;
 use ocellus_tests::receivers::tls::Authority;
-use ocellus_tests::receivers::{Received, bulk, execute, forward, free_port, number, wait_for};
+use ocellus_tests::receivers::{Load, bulk, forward, free_port, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
-fn temp() -> TempDir {
+fn scene() -> (TempDir, Load) {
     need_root();
-    tempfile::Builder::new().prefix("ocellus-outputs-").tempdir().expect("there is room")
+    let dir = tempfile::Builder::new().prefix("ocellus-outputs-").tempdir();
+    (dir.expect("there is room"), Load::default())
 }
 
 /// A network output's own spool, in the test's directory.
@@ -28,10 +29,10 @@ fn spool(dir: &Path) -> String {
 }
 
 /// A directory with a rule that alerts on the tests' own processes.
-fn alerting(dir: &Path) -> String {
+fn alerting(dir: &Path, load: &Load) -> String {
     let rules = dir.join("rules");
     std::fs::create_dir(&rules).expect("the directory is writable");
-    let term = Term { field: "process.args".into(), how: 1, texts: vec!["n-".to_owned()] };
+    let term = Term { field: "process.args".into(), how: 1, texts: vec![load.tag().to_owned()] };
     let guest = Guest::new("numbered").interest(&["process.exec"], &[term]);
     let guest = guest.hits(&[(0, Action::alert(73, "a numbered process"))]);
     std::fs::write(rules.join("numbered.wasm"), guest.build()).expect("it is writable");
@@ -39,10 +40,10 @@ fn alerting(dir: &Path) -> String {
 }
 
 /// Waits until a receiver has all of these numbers.
-fn wait_for_all(count: u64, events: impl Fn() -> Vec<Value>) -> Vec<Value> {
+fn wait_for_all(load: &Load, count: u64, events: impl Fn() -> Vec<Value>) -> Vec<Value> {
     wait_for("all events", || {
         let events = events();
-        Received::of(&events).missing(0..count).is_empty().then_some(events)
+        load.received(&events).missing(0..count).is_empty().then_some(events)
     })
 }
 
@@ -62,7 +63,7 @@ fn assert_delivered(ended: &Ended, name: &str) {
 #[test]
 fn several_outputs_at_once_have_the_same_events_and_all_are_ecs() {
     const COUNT: u64 = 30;
-    let dir = temp();
+    let (dir, load) = scene();
     let (tcp, bulk, forward) = (free_port(), free_port(), free_port());
     let socket = dir.path().join("socket");
     let lines = [Lines::tcp(tcp), Lines::unix(&socket)];
@@ -81,14 +82,14 @@ fn several_outputs_at_once_have_the_same_events_and_all_are_ecs() {
         nats.url()
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
-    execute(0..COUNT);
-    wait_for_all(COUNT, || running.events());
+    load.execute(0..COUNT);
+    wait_for_all(&load, COUNT, || running.events());
     let mut all: Vec<(&str, Vec<Value>)> = vec![
-        ("tcp", wait_for_all(COUNT, || lines[0].events())),
-        ("unix", wait_for_all(COUNT, || lines[1].events())),
-        ("elasticsearch", wait_for_all(COUNT, || es.documents())),
-        ("forward", wait_for_all(COUNT, || fluent.events())),
-        ("nats", wait_for_all(COUNT, || nats.events())),
+        ("tcp", wait_for_all(&load, COUNT, || lines[0].events())),
+        ("unix", wait_for_all(&load, COUNT, || lines[1].events())),
+        ("elasticsearch", wait_for_all(&load, COUNT, || es.documents())),
+        ("forward", wait_for_all(&load, COUNT, || fluent.events())),
+        ("nats", wait_for_all(&load, COUNT, || nats.events())),
     ];
     let ended = running.stop();
     let packed = std::fs::read(msgpack).expect("it is there");
@@ -99,7 +100,7 @@ fn several_outputs_at_once_have_the_same_events_and_all_are_ecs() {
     }
     all.push(("packed", events));
     let ids = |events: &[Value]| -> BTreeSet<String> {
-        let numbered = events.iter().filter(|event| number(event).is_some());
+        let numbered = events.iter().filter(|event| load.number(event).is_some());
         numbered.map(|event| field(event, "event.id").to_string()).collect()
     };
     for (name, events) in &all {
@@ -115,7 +116,7 @@ fn several_outputs_at_once_have_the_same_events_and_all_are_ecs() {
 #[test]
 fn a_file_is_rotated_compressed_and_kept_within_bounds() {
     const COUNT: u64 = 120;
-    let dir = temp();
+    let (dir, load) = scene();
     let path = dir.path().join("rotated.ndjson");
     let outputs = format!(
         "[[output]]\ntype = \"file\"\npath = {path:?}\n[output.rotate]\nsize = \"32 KiB\"\n\
@@ -124,8 +125,8 @@ fn a_file_is_rotated_compressed_and_kept_within_bounds() {
         dir.path().join("few.ndjson")
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
-    execute(0..COUNT);
-    wait_for_all(COUNT, || running.events());
+    load.execute(0..COUNT);
+    wait_for_all(&load, COUNT, || running.events());
     let names = |start: &str| {
         let entries = std::fs::read_dir(dir.path()).expect("it is ours");
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -154,14 +155,14 @@ fn a_file_is_rotated_compressed_and_kept_within_bounds() {
     assert_ecs_clean(all.as_bytes());
     let events = ocellus_tests::program::parse(all.as_bytes());
     assert_eq!(events.len() as u64, ended.output_count("file", "delivered"));
-    assert!(Received::of(&events).missing(0..COUNT).is_empty());
+    assert!(load.received(&events).missing(0..COUNT).is_empty());
 }
 
 #[test]
 fn rsyslog_reads_alerts_from_its_socket_and_over_tcp() {
     const COUNT: u64 = 20;
-    let dir = temp();
-    let rules = alerting(dir.path());
+    let (dir, load) = scene();
+    let rules = alerting(dir.path(), &load);
     let rsyslog = Rsyslog::start(dir.path());
     let outputs = format!(
         "[[output]]\ntype = \"syslog\"\npath = {:?}\n\
@@ -174,10 +175,10 @@ fn rsyslog_reads_alerts_from_its_socket_and_over_tcp() {
         spool(dir.path())
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &["--rules", &rules]);
-    execute(0..COUNT);
+    load.execute(0..COUNT);
     let inputs = ["socket", "rfc5424", "tcp"];
     for input in inputs {
-        wait_for_all(COUNT, || {
+        wait_for_all(&load, COUNT, || {
             let messages = rsyslog.messages().into_iter();
             messages.filter(|it| it.input == input).map(|it| it.event).collect()
         });
@@ -207,42 +208,43 @@ fn rsyslog_reads_alerts_from_its_socket_and_over_tcp() {
 
 #[test]
 fn a_reader_at_a_unix_socket_may_come_and_go() {
-    let dir = temp();
+    let (dir, load) = scene();
     let socket = dir.path().join("socket");
     let outputs = format!("[[output]]\ntype = \"unix\"\npath = {socket:?}\n");
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
-    execute(0..5);
-    wait_for_all(5, || running.events());
+    load.execute(0..5);
+    wait_for_all(&load, 5, || running.events());
     let first = Lines::unix(&socket);
-    wait_for_all(5, || first.events());
+    wait_for_all(&load, 5, || first.events());
     let mut events = first.kill();
-    execute(5..10);
+    load.execute(5..10);
     let second = Lines::unix(&socket);
     wait_for("the rest", || {
         let all = [events.clone(), second.events()].concat();
-        Received::of(&all).missing(0..10).is_empty().then_some(())
+        load.received(&all).missing(0..10).is_empty().then_some(())
     });
     let ended = running.stop();
     assert_delivered(&ended, "unix");
     assert!(ended.output_count("unix", "failures") > 0, "{}", ended.output_line("unix"));
     events.extend(second.kill());
-    assert_eq!(Received::of(&events).repeated(), 0);
+    assert_eq!(load.received(&events).repeated(), 0);
 }
 
 #[test]
 fn bulk_requests_are_repeated_until_each_document_is_created_or_refused() {
     const COUNT: u64 = 150;
-    let dir = temp();
+    let (dir, load) = scene();
     let port = free_port();
     let authority = Authority::create(dir.path());
     let key = dir.path().join("key");
     std::fs::write(&key, "c2VjcmV0\n").expect("the directory is writable");
     let refused: BTreeSet<u64> = [7, 70, 77].into();
+    let texts = refused.iter().map(|number| format!("{}{number}", load.tag())).collect();
     let behaviour = bulk::Behaviour {
         authorization: Some("ApiKey c2VjcmV0".to_owned()),
         tls: Some(authority.server()),
         busy_every: Some(5),
-        refused: refused.clone(),
+        refused: texts,
         unavailable_every: Some(3),
         mute_every: Some(4),
         request_bytes_max: Some(60_000),
@@ -255,11 +257,11 @@ fn bulk_requests_are_repeated_until_each_document_is_created_or_refused() {
         spool(dir.path())
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
-    execute(0..COUNT);
-    wait_for_all(COUNT, || running.events());
+    load.execute(0..COUNT);
+    wait_for_all(&load, COUNT, || running.events());
     let expected: Vec<u64> = (0..COUNT).filter(|number| !refused.contains(number)).collect();
     wait_for("documents", || {
-        let received = Received::of(&es.documents());
+        let received = load.received(&es.documents());
         expected.iter().all(|number| received.0.contains_key(number)).then_some(())
     });
     let ended = running.stop();
@@ -274,12 +276,12 @@ fn bulk_requests_are_repeated_until_each_document_is_created_or_refused() {
     assert!(!ended.log.contains("c2VjcmV0"), "{}", ended.log);
     let documents = es.stop();
     assert_clean(&documents);
-    assert_eq!(Received::of(&documents).repeated(), 0);
+    assert_eq!(load.received(&documents).repeated(), 0);
 }
 
 #[test]
 fn a_receiver_that_does_not_know_us_gets_nothing_and_nothing_is_lost() {
-    let dir = temp();
+    let (dir, load) = scene();
     let (bulk_port, forward_port) = (free_port(), free_port());
     let authority = Authority::create(dir.path());
     let key = dir.path().join("key");
@@ -306,8 +308,8 @@ fn a_receiver_that_does_not_know_us_gets_nothing_and_nothing_is_lost() {
         authority.ca
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
-    execute(0..20);
-    wait_for_all(20, || running.events());
+    load.execute(0..20);
+    wait_for_all(&load, 20, || running.events());
     wait_for("refusals", || (es.strangers() > 0 && fluent.refused() > 0).then_some(()));
     let ended = running.stop();
     ended.assert_balanced();
@@ -321,9 +323,9 @@ fn a_receiver_that_does_not_know_us_gets_nothing_and_nothing_is_lost() {
     // With the right key, what waited is delivered.
     std::fs::write(&key, "right").expect("the directory is writable");
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
-    execute(20..40);
-    wait_for_all(40, || es.documents());
-    wait_for_all(40, || fluent.events());
+    load.execute(20..40);
+    wait_for_all(&load, 40, || es.documents());
+    wait_for_all(&load, 40, || fluent.events());
     let ended = running.stop();
     for name in ["elasticsearch", "forward"] {
         assert_delivered(&ended, name);
@@ -341,7 +343,7 @@ const NKEY_PUBLIC: &str = "UBA7QS4P5KXMAJMU6OQKUFTB4CSPI3QUHCPRIL5255GZTGVCU6U6T
 
 #[test]
 fn nats_takes_events_with_tls_by_password_or_key_and_a_missing_stream_is_named() {
-    let dir = temp();
+    let (dir, load) = scene();
     let authority = Authority::create(dir.path());
     let ca = authority.ca.clone();
     let (password, key) = (dir.path().join("password"), dir.path().join("user.creds"));
@@ -361,14 +363,14 @@ fn nats_takes_events_with_tls_by_password_or_key_and_a_missing_stream_is_named()
     let by_password = format!("auth = {{ user = \"sensor\", password_file = {password:?} }}\n");
     let by_key = format!("auth = {{ credentials_file = {key:?} }}\n");
     let running = Running::start_with_outputs(dir.path(), &outputs(&by_password), &[]);
-    execute(0..5);
+    load.execute(0..5);
     running.wait_for_log("nobody answers for the subject ocellus.events");
     running.stop().assert_balanced();
 
     let with_stream = format!("create_stream = \"{STREAM}\"\n{by_key}");
     let running = Running::start_with_outputs(dir.path(), &outputs(&with_stream), &[]);
-    execute(5..10);
-    let events = wait_for_all(10, || nats.events());
+    load.execute(5..10);
+    let events = wait_for_all(&load, 10, || nats.events());
     let ended = running.stop();
     assert_delivered(&ended, "nats");
     for secret in ["open sesame", NKEY_SEED] {
@@ -378,7 +380,7 @@ fn nats_takes_events_with_tls_by_password_or_key_and_a_missing_stream_is_named()
 
     // A server that does not know us says so, and nothing is lost.
     let running = Running::start_with_outputs(dir.path(), &outputs(""), &[]);
-    execute(10..15);
+    load.execute(10..15);
     running.wait_for_log("Authorization Violation");
     let ended = running.stop();
     ended.assert_balanced();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use ocellus_tests::load::peak_kib;
@@ -13,7 +14,7 @@ use ocellus_tests::program::{Ended, Running, field, need_root};
 use ocellus_tests::receivers::bulk::{Behaviour, Bulk};
 use ocellus_tests::receivers::lines::Lines;
 use ocellus_tests::receivers::nats::{Nats, STREAM};
-use ocellus_tests::receivers::{Received, execute, execute_with, free_port, number, wait_for};
+use ocellus_tests::receivers::{Load, free_port, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -21,9 +22,23 @@ use tempfile::TempDir;
 /// two outputs at their default size, and what is on its way.
 const PEAK_KIB_MAX: u64 = 512 << 10;
 
-fn temp() -> TempDir {
-    need_root();
-    tempfile::Builder::new().prefix("ocellus-faults-").tempdir().expect("there is room")
+/// What one test has: a directory, numbered processes, and the machine for itself, as each test's
+/// load would fill the small disks and buffers of the others.
+struct Scene {
+    dir: TempDir,
+    load: Load,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        static ALONE: Mutex<()> = Mutex::new(());
+        need_root();
+        // A test that failed leaves nothing behind that the next one needs.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = tempfile::Builder::new().prefix("ocellus-faults-").tempdir();
+        Scene { dir: dir.expect("there is room"), load: Load::default(), _alone: alone }
+    }
 }
 
 fn spool(dir: &Path, sizes: &str) -> String {
@@ -34,12 +49,12 @@ const LARGE: &str = "max_size = \"64 MiB\"\nsegment_size = \"1 MiB\"";
 const SMALL: &str = "max_size = \"1 MiB\"\nsegment_size = \"256 KiB\"";
 
 /// Executes the numbers on a thread, while `meanwhile` sees how far it has come.
-fn under_load(count: u64, meanwhile: impl FnOnce(&dyn Fn(u64))) {
+fn under_load(load: &Load, count: u64, meanwhile: impl FnOnce(&dyn Fn(u64))) {
     let done = AtomicU64::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for number in 0..count {
-                execute(number..number + 1);
+                load.execute(number..number + 1);
                 done.store(number + 1, Ordering::Relaxed);
             }
         });
@@ -50,9 +65,9 @@ fn under_load(count: u64, meanwhile: impl FnOnce(&dyn Fn(u64))) {
 }
 
 /// The sensor's own file has all of them: the ring was never blocked.
-fn wait_for_file(running: &Running, count: u64) {
+fn wait_for_file(load: &Load, running: &Running, count: u64) {
     wait_for("events in the file", || {
-        Received::of(&running.events()).missing(0..count).is_empty().then_some(())
+        load.received(&running.events()).missing(0..count).is_empty().then_some(())
     });
 }
 
@@ -65,7 +80,7 @@ fn assert_sound(ended: &Ended, name: &str) {
 #[test]
 fn a_broker_that_is_killed_and_started_again_gets_every_event_once() {
     const COUNT: u64 = 400;
-    let dir = temp();
+    let Scene { dir, load, _alone } = Scene::new();
     let mut nats = Nats::start(dir.path());
     let outputs = format!(
         "[[output]]\ntype = \"nats\"\nurl = \"{}\"\ncreate_stream = \"{STREAM}\"\n{}",
@@ -73,7 +88,7 @@ fn a_broker_that_is_killed_and_started_again_gets_every_event_once() {
         spool(dir.path(), LARGE)
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
-    under_load(COUNT, |reached| {
+    under_load(&load, COUNT, |reached| {
         for number in [50, 150, 250] {
             reached(number);
             nats.kill();
@@ -81,23 +96,23 @@ fn a_broker_that_is_killed_and_started_again_gets_every_event_once() {
             nats.start_again();
         }
     });
-    wait_for_file(&running, COUNT);
+    wait_for_file(&load, &running, COUNT);
     let events = wait_for("all events", || {
         let events = nats.events();
-        Received::of(&events).missing(0..COUNT).is_empty().then_some(events)
+        load.received(&events).missing(0..COUNT).is_empty().then_some(events)
     });
     let ended = running.stop();
     assert_sound(&ended, "nats");
     assert_eq!(ended.output_count("nats", "dropped"), 0);
     assert_eq!(ended.output_count("nats", "waiting"), 0);
     assert!(ended.output_count("nats", "failures") > 0);
-    assert_eq!(Received::of(&events).repeated(), 0);
+    assert_eq!(load.received(&events).repeated(), 0);
 }
 
 #[test]
 fn a_collector_that_is_killed_and_started_again_gets_every_event() {
     const COUNT: u64 = 400;
-    let dir = temp();
+    let Scene { dir, load, _alone } = Scene::new();
     let port = free_port();
     let outputs = format!(
         "[[output]]\ntype = \"elasticsearch\"\nurl = \"http://127.0.0.1:{port}\"\n{}",
@@ -105,7 +120,7 @@ fn a_collector_that_is_killed_and_started_again_gets_every_event() {
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
     let mut documents = Vec::new();
-    under_load(COUNT, |reached| {
+    under_load(&load, COUNT, |reached| {
         for number in [100, 200, 300] {
             let es = Bulk::start(port, Behaviour { mute_every: Some(5), ..Behaviour::default() });
             reached(number);
@@ -113,11 +128,11 @@ fn a_collector_that_is_killed_and_started_again_gets_every_event() {
             reached(number + 50);
         }
     });
-    wait_for_file(&running, COUNT);
+    wait_for_file(&load, &running, COUNT);
     let es = Bulk::start(port, Behaviour::default());
     wait_for("all events", || {
         let all = [documents.clone(), es.documents()].concat();
-        Received::of(&all).missing(0..COUNT).is_empty().then_some(())
+        load.received(&all).missing(0..COUNT).is_empty().then_some(())
     });
     let ended = running.stop();
     documents.extend(es.stop());
@@ -125,7 +140,7 @@ fn a_collector_that_is_killed_and_started_again_gets_every_event() {
     assert_eq!(ended.output_count("elasticsearch", "dropped"), 0);
     assert_eq!(ended.output_count("elasticsearch", "waiting"), 0);
     // A collector that forgets what it had gets some twice, under the same id.
-    let received = Received::of(&documents);
+    let received = load.received(&documents);
     assert!(received.0.values().all(|ids| ids.len() == received.0[&0].len()), "{received:?}");
 }
 
@@ -136,7 +151,7 @@ fn ids<'a>(events: impl IntoIterator<Item = &'a Value>) -> BTreeSet<&'a str> {
 #[test]
 fn a_sensor_that_is_killed_delivers_what_it_had_accepted_when_it_is_back() {
     const COUNT: u64 = 300;
-    let dir = temp();
+    let Scene { dir, load, _alone } = Scene::new();
     let port = free_port();
     let outputs = format!(
         "[[output]]\ntype = \"elasticsearch\"\nurl = \"http://127.0.0.1:{port}\"\n{}",
@@ -147,7 +162,7 @@ fn a_sensor_that_is_killed_delivers_what_it_had_accepted_when_it_is_back() {
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
     let mut first = Vec::new();
     let mut killed = None;
-    under_load(COUNT, |reached| {
+    under_load(&load, COUNT, |reached| {
         reached(100);
         first = es.stop();
         reached(200);
@@ -164,9 +179,9 @@ fn a_sensor_that_is_killed_delivers_what_it_had_accepted_when_it_is_back() {
             start.rsplit(' ').next()?.parse().ok()
         })
         .expect("some events were accepted and not delivered");
-    execute(1_000..1_001);
+    load.execute(1_000..1_001);
     wait_for("the new event", || {
-        Received::of(&es.documents()).0.contains_key(&1_000).then_some(())
+        load.received(&es.documents()).0.contains_key(&1_000).then_some(())
     });
     let ended = running.stop();
     let second = es.stop();
@@ -180,7 +195,7 @@ fn a_sensor_that_is_killed_delivers_what_it_had_accepted_when_it_is_back() {
         .filter(|event| !own.contains(field(event, "event.id").as_str().unwrap_or_default()));
     let earlier: Vec<&Value> = earlier.collect();
     assert_eq!(earlier.len() as u64, found);
-    let all: BTreeSet<u64> = first.iter().chain(earlier).filter_map(number).collect();
+    let all: BTreeSet<u64> = first.iter().chain(earlier).filter_map(|it| load.number(it)).collect();
     let last = all.last().copied().expect("there are some");
     assert!(last >= 100, "only {last} processes were accepted");
     assert!(all.iter().copied().eq(0..=last), "there are holes: {all:?}");
@@ -209,7 +224,7 @@ impl Drop for Disk {
 #[test]
 fn a_full_disk_drops_whole_events_by_name_and_goes_on_when_there_is_room() {
     const COUNT: u64 = 400;
-    let dir = temp();
+    let Scene { dir, load, _alone } = Scene::new();
     let disk = Disk::mount(dir.path().join("spool-disk"), "768k");
     let file_disk = Disk::mount(dir.path().join("file-disk"), "256k");
     let port = free_port();
@@ -220,8 +235,8 @@ fn a_full_disk_drops_whole_events_by_name_and_goes_on_when_there_is_room() {
         spool(&disk.0, LARGE)
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
-    execute(0..COUNT);
-    wait_for_file(&running, COUNT);
+    load.execute(0..COUNT);
+    wait_for_file(&load, &running, COUNT);
     running.wait_for_log("cannot write the spool");
     running.wait_for_log("cannot write events");
     let before = std::fs::read(&path).expect("it is there");
@@ -235,15 +250,14 @@ fn a_full_disk_drops_whole_events_by_name_and_goes_on_when_there_is_room() {
     wait_for("room in the spool", || (!es.documents().is_empty()).then_some(()));
     let mut next = COUNT;
     wait_for("new events", || {
-        execute(next..next + 1);
+        load.execute(next..next + 1);
         next += 1;
-        let has_new = |events: &[Value]| events.iter().filter_map(number).any(|it| it >= COUNT);
+        let has_new =
+            |events: &[Value]| events.iter().filter_map(|it| load.number(it)).any(|it| it >= COUNT);
         let file = std::fs::read(&path).expect("it is there");
         // The rest of the event that the full disk cut comes first.
         let start = file.iter().position(|byte| *byte == b'\n').map_or(file.len(), |at| at + 1);
         let file = ocellus_tests::program::parse(&file[start..]);
-        (has_new(&es.documents()) && has_new(&file)).then_some(())
-    });
     let ended = running.stop();
     let documents = es.stop();
     assert_sound(&ended, "elasticsearch");
@@ -259,7 +273,7 @@ fn a_full_disk_drops_whole_events_by_name_and_goes_on_when_there_is_room() {
 #[test]
 fn a_reader_that_stops_costs_only_its_own_events() {
     const COUNT: u64 = 1_500;
-    let dir = temp();
+    let Scene { dir, load, _alone } = Scene::new();
     let (port, socket) = (free_port(), dir.path().join("socket"));
     let (tcp, unix) = (Lines::tcp(port), Lines::unix(&socket));
     tcp.pause();
@@ -271,13 +285,13 @@ fn a_reader_that_stops_costs_only_its_own_events() {
     );
     let running = Running::start_with_outputs(dir.path(), &outputs, &[]);
     // More than the buffers of a connection hold.
-    execute_with(0..COUNT, &"x".repeat(12 << 10));
-    wait_for_file(&running, COUNT);
+    load.execute_with(0..COUNT, &"x".repeat(12 << 10));
+    wait_for_file(&load, &running, COUNT);
     let peak_kib = peak_kib(running.pid());
     tcp.go_on();
     unix.go_on();
-    execute(COUNT..COUNT + 1);
-    let last = |events: Vec<Value>| Received::of(&events).0.contains_key(&COUNT).then_some(());
+    load.execute(COUNT..COUNT + 1);
+    let last = |events: Vec<Value>| load.received(&events).0.contains_key(&COUNT).then_some(());
     wait_for("the last event over TCP", || last(tcp.events()));
     wait_for("the last event at the socket", || last(unix.events()));
     let ended = running.stop();
@@ -299,7 +313,7 @@ fn a_reader_that_stops_costs_only_its_own_events() {
 /// Two sensors with one spool would deliver each other's events.
 #[test]
 fn a_spool_in_use_is_named() {
-    let dir = temp();
+    let Scene { dir, load: _, _alone } = Scene::new();
     let outputs = format!(
         "[[output]]\ntype = \"tcp\"\naddress = \"127.0.0.1:{}\"\n{}",
         free_port(),

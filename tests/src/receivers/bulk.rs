@@ -12,8 +12,8 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 
-use super::number;
 use super::tls::{Stream, accepted};
+use crate::program::field;
 
 /// What the receiver does.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ pub struct Behaviour {
     /// Is too busy for every so many documents, the first time that they come.
     pub busy_every: Option<usize>,
     /// Finds fault with the documents of these processes.
-    pub refused: BTreeSet<u64>,
+    pub refused: BTreeSet<String>,
     /// Answers every so many requests with status 503.
     pub unavailable_every: Option<u64>,
     /// Creates the documents of every so many requests, and closes the connection without a word.
@@ -252,7 +252,8 @@ impl Shared {
 
     fn create(&self, state: &mut State, index: usize, id: String, document: Value) -> Value {
         let failed = |status: u16, kind: &str| json!({ "create": { "status": status, "error": { "type": kind, "reason": "a test" } } });
-        if number(&document).is_some_and(|number| self.behaviour.refused.contains(&number)) {
+        let first = field(&document, "process.args").get(1).and_then(Value::as_str);
+        if first.is_some_and(|first| self.behaviour.refused.contains(first)) {
             return failed(400, "document_parsing_exception");
         }
         let is_turn = self.behaviour.busy_every.is_some_and(|every| index.is_multiple_of(every));

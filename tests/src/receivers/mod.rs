@@ -10,8 +10,10 @@ pub mod tls;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -43,23 +45,57 @@ fn installed(name: &str, package: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("install {package}: this test runs {name}"))
 }
 
-/// Executes `/bin/true` once for each number, with `n-NUMBER` as its argument.
-pub fn execute(numbers: std::ops::Range<u64>) {
-    execute_with(numbers, "");
+/// Numbered processes of one test, which are told from those of others that run beside it.
+#[derive(Debug)]
+pub struct Load {
+    tag: String,
 }
 
-/// The same, with one more argument.
-pub fn execute_with(numbers: std::ops::Range<u64>, argument: &str) {
-    for number in numbers {
-        let status = Command::new("/bin/true").arg(format!("n-{number}")).arg(argument).status();
-        assert!(status.expect("there is true").success());
+impl Default for Load {
+    fn default() -> Load {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Load { tag: format!("numbered-{}-{number}-", std::process::id()) }
     }
 }
 
-/// The number of the process that an event is about, if it is one of [`execute`]'s.
-pub fn number(event: &Value) -> Option<u64> {
-    let args = field(event, "process.args").as_array()?;
-    args.get(1)?.as_str()?.strip_prefix("n-")?.parse().ok()
+impl Load {
+    /// What the first argument of each of its processes begins with.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Executes `/bin/true` once for each number, with the tag and the number as its argument.
+    pub fn execute(&self, numbers: Range<u64>) {
+        self.execute_with(numbers, "");
+    }
+
+    /// The same, with one more argument.
+    pub fn execute_with(&self, numbers: Range<u64>, argument: &str) {
+        for number in numbers {
+            let first = format!("{}{number}", self.tag);
+            let status = Command::new("/bin/true").arg(first).arg(argument).status();
+            assert!(status.expect("there is true").success());
+        }
+    }
+
+    /// The number of the process that an event is about, if it is one of these.
+    pub fn number(&self, event: &Value) -> Option<u64> {
+        let args = field(event, "process.args").as_array()?;
+        args.get(1)?.as_str()?.strip_prefix(&self.tag)?.parse().ok()
+    }
+
+    /// What was received of them.
+    pub fn received<'a>(&self, events: impl IntoIterator<Item = &'a Value>) -> Received {
+        let mut all = BTreeMap::<u64, BTreeMap<String, u64>>::new();
+        for event in events {
+            if let Some(number) = self.number(event) {
+                let id = field(event, "event.id").as_str().expect("each event has an id");
+                *all.entry(number).or_default().entry(id.to_owned()).or_default() += 1;
+            }
+        }
+        Received(all)
+    }
 }
 
 /// How often each number was received, by the distinct ids of its events.
@@ -67,19 +103,8 @@ pub fn number(event: &Value) -> Option<u64> {
 pub struct Received(pub BTreeMap<u64, BTreeMap<String, u64>>);
 
 impl Received {
-    pub fn of<'a>(events: impl IntoIterator<Item = &'a Value>) -> Received {
-        let mut all = BTreeMap::<u64, BTreeMap<String, u64>>::new();
-        for event in events {
-            if let Some(number) = number(event) {
-                let id = field(event, "event.id").as_str().expect("each event has an id");
-                *all.entry(number).or_default().entry(id.to_owned()).or_default() += 1;
-            }
-        }
-        Received(all)
-    }
-
     /// The numbers of a range that are missing.
-    pub fn missing(&self, numbers: std::ops::Range<u64>) -> Vec<u64> {
+    pub fn missing(&self, numbers: Range<u64>) -> Vec<u64> {
         numbers.filter(|number| !self.0.contains_key(number)).collect()
     }
 

@@ -44,7 +44,8 @@ impl Rsyslog {
              module(load=\"imtcp\")\n\
              input(type=\"imuxsock\" Socket=\"{socket}\" RateLimit.Interval=\"0\")\n\
              input(type=\"imuxsock\" Socket=\"{rfc5424}\" UseSpecialParser=\"off\" \
-             RateLimit.Interval=\"0\" ruleset=\"five\")\n\
+             UseSysTimeStamp=\"off\" IgnoreTimestamp=\"off\" RateLimit.Interval=\"0\" \
+             ruleset=\"five\")\n\
              input(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\" ruleset=\"tcp\")\n\
              template(name=\"t\" type=\"list\") {{ constant(value=\"INPUT\\t\")\n\
              property(name=\"pri\") constant(value=\"\\t\")\n\

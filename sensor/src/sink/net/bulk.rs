@@ -19,6 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// An answer has less than 200 bytes an event, and says a lot about a refused one.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
+/// What stands around the id in front of each document.
+const ACTION_BYTES: usize = 22;
 /// What is shown of an answer that is no answer.
 const SHOWN_CHARS: usize = 200;
 
@@ -30,6 +32,8 @@ pub(super) struct BulkPeer {
     url: String,
     auth: AuthSettings,
     authorization: Option<Secret>,
+    /// Bytes of a request; fewer once the receiver has called one too large.
+    bytes_max: usize,
     body: Vec<u8>,
 }
 
@@ -86,13 +90,19 @@ impl BulkPeer {
             url: format!("{url}/{data_stream}/_bulk?{filter}"),
             auth: auth.clone(),
             authorization: authorization(auth)?,
+            bytes_max: usize::MAX,
             body: Vec::new(),
         })
     }
 
-    fn fill_body(&mut self, records: &[Record<'_>]) {
+    /// How many of the records make a request that is not too large, as far as is known.
+    fn fill_body(&mut self, records: &[Record<'_>]) -> usize {
         self.body.clear();
-        for record in records {
+        for (count, record) in records.iter().enumerate() {
+            let bytes = ACTION_BYTES + record.id.len() + record.body.len();
+            if count > 0 && self.body.len() + bytes > self.bytes_max {
+                return count;
+            }
             // An id is letters, digits, `-` and `_`: nothing of it need be escaped.
             self.body.extend_from_slice(b"{\"create\":{\"_id\":\"");
             self.body.extend_from_slice(record.id.as_bytes());
@@ -100,6 +110,7 @@ impl BulkPeer {
             // Ends in a line end itself.
             self.body.extend_from_slice(record.body);
         }
+        records.len()
     }
 
     fn post(&self) -> io::Result<(u16, Vec<u8>)> {
@@ -112,32 +123,22 @@ impl BulkPeer {
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         Ok((status, body.map_err(ureq::Error::into_io)?))
     }
-}
 
-impl Peer for BulkPeer {
-    fn send(&mut self, records: &[Record<'_>]) -> io::Result<Answer> {
-        self.fill_body(records);
+    /// One request with as many of the records as it may have. Gives how many these were, and the
+    /// answer; none when the request was too large, and the next one will have fewer.
+    fn send_some(&mut self, records: &[Record<'_>]) -> io::Result<Option<(usize, Answer)>> {
+        let count = self.fill_body(records);
         let (status, body) = self.post()?;
         match status {
-            200 => read_answer(&body, records.len()),
-            // The request as a whole is too large: by halves it may not be.
-            413 if records.len() > 1 => {
-                let (first, second) = records.split_at(records.len() / 2);
-                let mut answer = self.send(first)?;
-                let rest = self.send(second)?;
-                answer.again.extend(rest.again.iter().map(|index| index + first.len()));
-                for (cause, count) in rest.refused {
-                    *answer.refused.entry(cause).or_default() += count;
-                }
-                answer.repeated += rest.repeated;
-                answer.reason = answer.reason.or(rest.reason);
-                Ok(answer)
+            200 => Ok(Some((count, read_answer(&body, count)?))),
+            413 if count > 1 => {
+                self.bytes_max = self.body.len() / 2;
+                Ok(None)
             }
             413 => {
                 let refused = [(cause::TOO_LARGE.to_owned(), 1)].into();
-                let reason =
-                    Some("the receiver takes no request as large as this event".to_owned());
-                Ok(Answer { refused, reason, ..Answer::default() })
+                let reason = "the receiver takes no request as large as this event".to_owned();
+                Ok(Some((1, Answer { refused, reason: Some(reason), ..Answer::default() })))
             }
             _ => {
                 if status == 401 || status == 403 {
@@ -147,6 +148,30 @@ impl Peer for BulkPeer {
                 Err(io::Error::other(format!("HTTP status {status}: {}", shown(&body))))
             }
         }
+    }
+}
+
+impl Peer for BulkPeer {
+    /// What was answered before an error stays so: only the rest is sent again.
+    fn send(&mut self, records: &[Record<'_>]) -> io::Result<Answer> {
+        let mut answer = Answer::default();
+        let mut done = 0;
+        while done < records.len() {
+            match self.send_some(&records[done..]) {
+                Ok(Some((count, part))) => {
+                    answer.append(part, done);
+                    done += count;
+                }
+                Ok(None) => {}
+                Err(error) if done == 0 => return Err(error),
+                Err(error) => {
+                    answer.again.extend(done..records.len());
+                    answer.reason.get_or_insert(error.to_string());
+                    break;
+                }
+            }
+        }
+        Ok(answer)
     }
 }
 

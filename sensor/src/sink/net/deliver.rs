@@ -32,6 +32,18 @@ pub(super) struct Answer {
     pub reason: Option<String>,
 }
 
+impl Answer {
+    /// Adds the answer about the records that begin at `start`.
+    pub fn append(&mut self, part: Answer, start: usize) {
+        self.again.extend(part.again.iter().map(|index| start + index));
+        for (cause, count) in part.refused {
+            *self.refused.entry(cause).or_default() += count;
+        }
+        self.repeated += part.repeated;
+        self.reason = self.reason.take().or(part.reason);
+    }
+}
+
 /// A receiver.
 pub(super) trait Peer: Send {
     /// Sends records and waits for the receiver's word where it gives one. After an error, all of
@@ -200,6 +212,9 @@ impl Courier {
                 }
             };
             self.control.step();
+            if again.len() < left.len() {
+                self.backoff.reset();
+            }
             left = again.iter().map(|index| left[*index]).collect();
             if left.is_empty() {
                 break;

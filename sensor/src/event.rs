@@ -181,11 +181,13 @@ impl Kinds {
     pub const SENSOR_RULES: Kinds = Kinds(1 << 7);
     /// A rule trapped, overran its budget, answered rubbish or was put into quarantine.
     pub const SENSOR_FAULT: Kinds = Kinds(1 << 8);
+    /// Events of a process tree, or of all, were too many and were throttled.
+    pub const SENSOR_THROTTLE: Kinds = Kinds(1 << 9);
     /// All kinds of the sensor itself. No rule may drop them.
-    pub const SENSOR: Kinds = Kinds(0b1_1111 << 4);
+    pub const SENSOR: Kinds = Kinds(0b11_1111 << 4);
 
     /// Each kind with its name, as rules and `ocellus.kinds` have it.
-    pub const NAMES: [(Kinds, &'static str); 9] = [
+    pub const NAMES: [(Kinds, &'static str); 10] = [
         (Kinds::PROCESS_FORK, "process.fork"),
         (Kinds::PROCESS_EXEC, "process.exec"),
         (Kinds::PROCESS_EXIT, "process.exit"),
@@ -195,6 +197,7 @@ impl Kinds {
         (Kinds::SENSOR_LOSS, "sensor.loss"),
         (Kinds::SENSOR_RULES, "sensor.rules"),
         (Kinds::SENSOR_FAULT, "sensor.fault"),
+        (Kinds::SENSOR_THROTTLE, "sensor.throttle"),
     ];
 
     pub fn by_name(name: &str) -> Option<Kinds> {

@@ -17,7 +17,9 @@ use crate::input::{HashRequest, HashResult, Input, Lost};
 use crate::process::{ProcessId, Table, TableStats};
 use crate::queue::{QUEUE_EVENTS_MAX, Queue, Run};
 use crate::raw::{Decoder, Image, Kind, RawEvent};
+use crate::redact::Redactor;
 use crate::rules::{Fault, RuleSet};
+use crate::throttle::{Limits, Summary, Throttle};
 use crate::users::Questions;
 use ocellus_ebpf::abi;
 
@@ -44,6 +46,9 @@ pub struct Settings {
     pub snapshot_events: bool,
     /// None switches hashing off.
     pub hashing: Option<Hashing>,
+    /// Replaces secrets in arguments and environments.
+    pub redactor: Redactor,
+    pub limits: Limits,
 }
 
 /// How the machine waits for hashes.
@@ -69,6 +74,8 @@ impl Default for Settings {
                 cache_entries: NonZeroUsize::new(4_096).expect("it is not zero"),
                 wait_ms: 1_000,
             }),
+            redactor: Redactor::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -88,6 +95,7 @@ pub struct Sensor {
     snapshot: Option<(u64, u64)>,
     snapshot_events: bool,
     sensor_pid: u32,
+    throttle: Throttle,
     counters: Counters,
     /// Judge every event; the rim changes them between two steps.
     pub rules: RuleSet,
@@ -100,7 +108,7 @@ impl Sensor {
             .hashing
             .map(|hashing| Cache::new(hashing.cache_entries, hashing.wait_ms * NS_PER_MS));
         Sensor {
-            decoder: Decoder::default(),
+            decoder: Decoder::new(settings.redactor.clone()),
             queue: Queue::new(hold_ns, settings.policy),
             table: Table::new(settings.processes_max, settings.grace_ms * NS_PER_MS),
             enricher: Enricher::new(settings.actions, settings.ancestors_max, hashes.is_some()),
@@ -109,6 +117,7 @@ impl Sensor {
             snapshot: None,
             snapshot_events: settings.snapshot_events,
             sensor_pid: 0,
+            throttle: Throttle::new(settings.limits),
             counters: Counters::default(),
             rules,
         }
@@ -159,6 +168,7 @@ impl Sensor {
         while self.next_is_ripe(now_ns) {
             self.deliver_next(now_ns, out);
         }
+        self.tell_throttled(now_ns, false, out);
         self.end_snapshot(now_ns);
         self.table.sweep(now_ns);
     }
@@ -168,6 +178,7 @@ impl Sensor {
         while !self.queue.is_empty() {
             self.deliver_next(now_ns, out);
         }
+        self.tell_throttled(now_ns, true, out);
         self.end_snapshot(now_ns);
     }
 
@@ -177,7 +188,12 @@ impl Sensor {
         let Some(process) = self.table.get(id) else { return };
         let event = self.enricher.process_event(&self.table, process, &run);
         self.counters.merged += run.len() as u64 - 1;
-        self.judge(event, now_ns, out);
+        // What the sensor does itself is told in any case: the self-test waits for it.
+        let tree = (!process.ours).then(|| {
+            let leader = process.entry.as_ref().map(|entry| entry.leader);
+            leader.unwrap_or_else(|| ProcessId::parent_of(&process.task))
+        });
+        self.judge(event, tree, now_ns, out);
     }
 
     fn next_is_ripe(&mut self, now_ns: u64) -> bool {
@@ -300,29 +316,90 @@ impl Sensor {
 
     fn judge_own(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
         self.counters.receive_named("sensor", 1);
-        self.judge(event, now_ns, out);
+        self.judge(event, None, now_ns, out);
     }
 
-    /// Asks the rules, and delivers the event unless one of them drops it.
-    fn judge(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
-        if self.rules.is_empty() {
-            self.counters.delivered += 1;
-            out.push(Arc::new(event));
-            return;
-        }
+    /// Asks the rules, and delivers the event unless one of them drops it, or its process tree has
+    /// had more than its share.
+    fn judge(
+        &mut self,
+        event: Event,
+        tree: Option<ProcessId>,
+        now_ns: u64,
+        out: &mut Vec<Arc<Event>>,
+    ) {
         let mut event = Arc::new(event);
+        if self.rules.is_empty() {
+            return self.deliver(event, tree, now_ns, out);
+        }
         let verdict = self.rules.judge(&event, now_ns);
         match &verdict.dropped_by {
             Some(rule) => self.counters.drop_by(&rule.id),
             None => {
                 verdict.apply(Arc::make_mut(&mut event));
-                self.counters.delivered += 1;
-                out.push(event);
+                let tree = tree.filter(|_| verdict.alerts.is_empty());
+                self.deliver(event, tree, now_ns, out);
             }
         }
         for fault in &verdict.faults {
             self.fault(fault, now_ns, out);
         }
+    }
+
+    /// Delivers the event, unless the limits of its tree are against it.
+    fn deliver(
+        &mut self,
+        event: Arc<Event>,
+        tree: Option<ProcessId>,
+        now_ns: u64,
+        out: &mut Vec<Arc<Event>>,
+    ) {
+        match tree.map_or(Ok(()), |tree| self.throttle.check(tree, now_ns)) {
+            Ok(()) => {
+                self.counters.delivered += 1;
+                out.push(event);
+            }
+            Err(limit) => self.counters.drop_by(limit.drop_name()),
+        }
+    }
+
+    /// One event for each tree that was throttled a while, in place of its flood.
+    fn tell_throttled(&mut self, now_ns: u64, at_end: bool, out: &mut Vec<Arc<Event>>) {
+        for summary in self.throttle.take_summaries(now_ns, at_end) {
+            let Summary { limit, tree, events, since_ns } = summary;
+            let kinds = Kinds::SENSOR_THROTTLE;
+            let mut event = self.enricher.sensor_event(kinds, now_ns, "events_throttled");
+            event.set_number(Field::OCELLUS_THROTTLED_COUNT, events);
+            event.set_static(Field::OCELLUS_THROTTLED_LIMIT, limit.as_str());
+            let mut whose = "of all processes".to_owned();
+            if let Some(tree) = tree {
+                let leader = self.table.get(tree);
+                let name = leader.map_or("a process that has ended", |it| &*it.comm);
+                whose = format!("of {name} (PID: {}) and its descendants", tree.pid);
+                event.set_number(Field::PROCESS_ENTRY_LEADER_PID, tree.pid);
+                let id = self.enricher.identity.entity_id(tree);
+                event.set_text(Field::PROCESS_ENTRY_LEADER_ENTITY_ID, id);
+                if let Some(leader) = leader {
+                    event.set_text(Field::PROCESS_ENTRY_LEADER_NAME, leader.comm.clone());
+                }
+            }
+            let seconds = now_ns.saturating_sub(since_ns) as f64 / 1e9;
+            event.set_text(
+                Field::MESSAGE,
+                format!("Throttled {events} events {whose} in {seconds:.0} s"),
+            );
+            self.judge_own(event, now_ns, out);
+        }
+    }
+
+    /// Other limits from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.throttle.set(limits);
+    }
+
+    /// Another redactor from now on.
+    pub fn set_redactor(&mut self, redactor: Redactor) {
+        self.decoder.set_redactor(redactor);
     }
 
     /// A fault is an event that no rule judges: one that fails on it would never stop.

@@ -102,12 +102,22 @@ impl Running {
 
     /// The same, without waiting.
     pub fn launch(dir: &Path, arguments: &[&str]) -> Running {
+        Running::launch_with(dir, arguments, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn launch_with(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let output = dir.join("events.ndjson");
         let config = dir.join("ocellus.toml");
         if !config.exists() {
             let cache = dir.join("cache");
             // A busy host hashes late; a test that looks at hashes waits for them.
-            let text = format!("[rules]\ncache_dir = {cache:?}\n[hash]\nwait_ms = 60000\n");
+            // Sensors of other tests run at the same time, each with a socket of its own.
+            let socket = dir.join("control.sock");
+            let text = format!(
+                "[rules]\ncache_dir = {cache:?}\n[hash]\nwait_ms = 60000\n\
+                 [control]\nsocket = {socket:?}\n"
+            );
             std::fs::write(&config, text).expect("the directory is writable");
         }
         let mut child = Command::new(ocellus())
@@ -116,6 +126,7 @@ impl Running {
             .arg("--config")
             .arg(&config)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

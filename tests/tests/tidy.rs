@@ -14,7 +14,7 @@ const COLUMNS_MAX: usize = 100;
 const OWNERS: [(&[&str], &[&str]); 5] = [
     (&["wasmtime"], &["sensor/src/rules/"]),
     (&["aya", "aya_obj"], &["sensor/src/backend/ebpf"]),
-    (&["tokio"], &["sensor/src/run/", "sensor/src/rules/watch.rs"]),
+    (&["tokio"], &["sensor/src/run/", "sensor/src/rules/watch.rs", "sensor/src/control/"]),
     (&["rmp_serde"], &["sensor/src/recording.rs", "sensor/src/sink/"]),
     // Rules are named by their digest, too.
     (&["md5", "sha1", "sha2"], &["sensor/src/digest/", "sensor/src/rules/"]),

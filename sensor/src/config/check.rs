@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::Config;
 use crate::backend::{ARGS_BYTES_MAX, RING_BYTES_MAX, RING_BYTES_MIN};
 use crate::bytesize::ByteSize;
+use crate::redact::PATTERNS_MAX;
 use crate::rules::budget::TIME_MS_MAX;
 
 const RING_BYTES: RangeInclusive<ByteSize> =
@@ -20,6 +21,9 @@ const PROCESSES: RangeInclusive<u64> = 1024..=4_194_304;
 /// An hour: a process that exited longer ago is history.
 const GRACE_MS: RangeInclusive<u64> = 0..=3_600_000;
 const ANCESTORS: RangeInclusive<u64> = 0..=64;
+/// A day; a host that is tested less often is not tested.
+const SELF_TEST_INTERVAL_S: RangeInclusive<u64> = 0..=86_400;
+const SELF_TEST_TIMEOUT_S: RangeInclusive<u64> = 1..=600;
 const HASH_FILE_BYTES: RangeInclusive<ByteSize> = ByteSize(1)..=ByteSize(1 << 40);
 const HASH_THREADS: RangeInclusive<usize> = 1..=64;
 const HASH_WAIT_MS: RangeInclusive<u64> = 0..=60_000;
@@ -64,7 +68,25 @@ impl Config {
         within("hash.wait_ms", hash.wait_ms, HASH_WAIT_MS)?;
         within("hash.cache_entries", hash.cache_entries.get(), HASH_CACHE_ENTRIES)?;
         within("rules.time_ms", rules.time_ms, RULE_TIME_MS)?;
-        within("rules.memory", rules.memory, RULE_MEMORY)
+        within("rules.memory", rules.memory, RULE_MEMORY)?;
+        within("self_test.interval_s", self.self_test.interval_s, SELF_TEST_INTERVAL_S)?;
+        within("self_test.timeout_s", self.self_test.timeout_s, SELF_TEST_TIMEOUT_S)?;
+        if self.redact.patterns.len() > PATTERNS_MAX {
+            let what = format!("there are more than {PATTERNS_MAX}");
+            return Err(Problem { key: "redact.patterns", what });
+        }
+        if let Err(error) = self.redact.redactor() {
+            return Err(Problem { key: "redact.patterns", what: error.to_string() });
+        }
+        match self.metrics.listen {
+            Some(address) if !address.ip().is_loopback() => {
+                let what = format!(
+                    "{address} is not a loopback address; put a proxy with authentication before it"
+                );
+                Err(Problem { key: "metrics.listen", what })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

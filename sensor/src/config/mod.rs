@@ -3,13 +3,19 @@
 //! Every key has a default, so that an empty file is a whole configuration. The file with all of
 //! them, explained, is `examples/ocellus.toml`.
 
+mod change;
 mod check;
+mod layers;
 mod load;
+mod operation;
+mod path_or_off;
+mod schema;
 mod size_or_off;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Actions;
@@ -19,13 +25,17 @@ use crate::digest::HashSettings;
 use crate::rules::{self, Mode, Permissions};
 use crate::sink::{Format, SinkSettings, Target, WhenFull};
 
+pub use change::{Watch, changed_keys, take_over};
+pub use layers::{Layered, Origin, path_of};
 pub use load::{ConfigError, nearest};
+pub use operation::{Control, Metrics, Privileges, Redact, SelfTest, Throttle};
+pub use schema::schema;
 
 /// Where `ocellus run` looks for a configuration when none is named.
 pub const DEFAULT_PATH: &str = "/etc/ocellus/ocellus.toml";
 
 /// The whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     pub capture: Capture,
@@ -35,12 +45,18 @@ pub struct Config {
     pub host: Host,
     pub ecs: Ecs,
     pub rules: Rules,
+    pub redact: Redact,
+    pub throttle: Throttle,
     pub output: Output,
+    pub control: Control,
+    pub metrics: Metrics,
+    pub self_test: SelfTest,
+    pub privileges: Privileges,
     pub log: Log,
 }
 
 /// How raw events are taken from the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
     pub backend: Backend,
@@ -50,13 +66,16 @@ pub struct Capture {
     pub args_max: ByteSize,
     /// Bytes of its environment; none leaves the environment alone, as it often holds secrets.
     #[serde(with = "size_or_off")]
+    #[schemars(with = "size_or_off::SizeOrSwitch")]
     pub env: Option<ByteSize>,
     /// Report the processes that run when the sensor starts.
     pub snapshot: bool,
 }
 
 /// Where raw events come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// eBPF, or kernel probes where the kernel refuses it.
@@ -69,7 +88,7 @@ pub enum Backend {
 }
 
 /// How raw events of one process become one event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Aggregate {
     /// How long a raw event waits for those that merge with it, and for those that the kernel hands
@@ -79,7 +98,7 @@ pub struct Aggregate {
 }
 
 /// The process table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Process {
     /// Processes that the table holds; beyond that, the ones that exited first are forgotten early.
@@ -91,7 +110,7 @@ pub struct Process {
 }
 
 /// What the sensor says about the host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Host {
     /// `host.name`, in place of the host name.
@@ -100,14 +119,14 @@ pub struct Host {
 }
 
 /// How events are put into words of ECS.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ecs {
     pub actions: Actions,
 }
 
 /// The rules.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// Directory of components; without one, events are delivered as they are.
@@ -125,7 +144,7 @@ pub struct Rules {
 }
 
 /// What an operator sets for one component.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Component {
     pub mode: Mode,
@@ -135,7 +154,9 @@ pub struct Component {
 }
 
 /// What a verdict may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
     Tag,
@@ -170,7 +191,7 @@ impl Rules {
 }
 
 /// Where events go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Output {
     pub format: Format,
@@ -187,14 +208,16 @@ impl Output {
 }
 
 /// The sensor's own log, on standard error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     pub level: Level,
 }
 
 /// Which log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Unintended loss, or the sensor stops.

@@ -75,6 +75,10 @@ impl Loaded {
         self.mode = mode;
     }
 
+    pub(super) fn health_mut(&mut self) -> &mut Health {
+        &mut self.health
+    }
+
     pub(super) fn has_rule(&self, id: &str) -> bool {
         self.rules.iter().any(|rule| *rule.info.id == *id)
     }

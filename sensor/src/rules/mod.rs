@@ -43,4 +43,5 @@ pub use metadata::{Permissions, RuleInfo};
 pub use set::{InstallError, RuleSet};
 pub use stats::{ComponentCounters, ComponentStats, RuleCounters, RuleStats};
 pub use trust::Untrusted;
+pub(crate) use trust::{check as check_trust, check_in as check_trust_in};
 pub use watch::Watcher;

@@ -103,6 +103,28 @@ impl RuleSet {
         true
     }
 
+    /// Leave a component alone for the time of a first quarantine, as after repeated faults. False
+    /// when there is none of this name.
+    pub fn quarantine(&mut self, name: &str, now_ns: u64) -> bool {
+        let Ok(index) = self.position(name) else { return false };
+        self.components[index].health_mut().confine(now_ns);
+        true
+    }
+
+    /// End a component's quarantine and forget its faults. False when there is none of this name.
+    pub fn release(&mut self, name: &str) -> bool {
+        let Ok(index) = self.position(name) else { return false };
+        self.components[index].health_mut().forgive();
+        true
+    }
+
+    /// The component of this name, or the one that has a rule of this id.
+    pub fn component_of(&self, rule: &str) -> Option<&Arc<str>> {
+        let named = self.position(rule).ok().map(|index| &self.components[index]);
+        let named = named.or_else(|| self.components.iter().find(|it| it.has_rule(rule)));
+        named.map(Loaded::name)
+    }
+
     /// Ask all rules about an event. `now_ns` is any time that does not go back.
     pub fn judge(&mut self, event: &Arc<Event>, now_ns: u64) -> Verdict {
         let mut verdict = Verdict::new(self.generation);

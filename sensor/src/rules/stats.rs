@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::load::Mode;
 
 /// What became of the hits of one rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RuleCounters {
     /// Verdicts that the rule gave. Each is one of those below.
     pub hits: u64,
@@ -24,7 +24,7 @@ pub struct RuleCounters {
 }
 
 /// What a component did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ComponentCounters {
     /// Events that its interests wanted.
     pub candidates: u64,
@@ -53,7 +53,7 @@ impl ComponentCounters {
 }
 
 /// Counters of one rule.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RuleStats {
     pub id: Arc<str>,
     #[serde(flatten)]
@@ -61,7 +61,7 @@ pub struct RuleStats {
 }
 
 /// Counters of one component and its rules.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ComponentStats {
     pub name: Arc<str>,
     pub mode: Mode,

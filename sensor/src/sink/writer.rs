@@ -155,6 +155,28 @@ impl Sink {
         self.shared.work.notify_one();
     }
 
+    /// What became of the events that were pushed, for the report.
+    pub fn report(&self) -> crate::metrics::Output {
+        let state = self.shared.lock();
+        let SinkStats { written, dropped_full, dropped_error, dropped_closed, bytes, errors } =
+            state.stats;
+        let dropped =
+            [("full", dropped_full), ("error", dropped_error), ("closed", dropped_closed)]
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(cause, count)| (cause.to_owned(), count));
+        crate::metrics::Output {
+            name: "output".to_owned(),
+            pushed: state.pushed,
+            delivered: written,
+            dropped: dropped.collect(),
+            waiting: state.pushed - state.stats.events(),
+            failures: errors,
+            bytes,
+            ..crate::metrics::Output::default()
+        }
+    }
+
     pub fn stats(&self) -> SinkStats {
         self.shared.lock().stats
     }

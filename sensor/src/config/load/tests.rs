@@ -38,6 +38,8 @@ fn the_example_shows_every_key() {
     full.host.name = Some(String::new());
     full.rules.dir = Some(PathBuf::new());
     full.output.file = Some(PathBuf::new());
+    full.control.group = Some(String::new());
+    full.metrics.listen = Some(([127, 0, 0, 1], 9464).into());
     full.rules.component.insert(
         "noisy-rule".to_owned(),
         Component { mode: Mode::Shadow, permissions: Some(vec![Permission::Tag]) },

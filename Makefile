@@ -9,7 +9,7 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run build test bench sim rules examples schema man clean help
+.PHONY: deb rpm tarball metrics run build test bench sim fuzz rules examples schema man clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where eBPF cannot run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -35,6 +35,18 @@ sim: ## Run more of the simulation: make sim SEED=1 RUNS=10000
 	$(CARGO) build --locked --workspace --bins
 	SEED=$(or $(SEED),1) RUNS=$(or $(RUNS),10000) $(CARGO) test --locked --workspace --test sim
 
+# libFuzzer's flags: a minute, one worker, inputs as long as the largest record of ours.
+FUZZ_FLAGS ?= -max_len=65536 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+fuzz: ## Fuzz the machine: make fuzz TARGET=records SECONDS=60, or TARGET=recordings
+	$(CARGO) build --locked --workspace --examples
+	target/debug/examples/fuzz_seeds $(or $(TARGET),records) target/fuzz/seeds/$(or $(TARGET),records)
+	@mkdir -p target/fuzz/corpus/$(or $(TARGET),records) target/fuzz/crashes
+	cd tests/fuzz && RUSTC_WRAPPER=$$PWD/rustc.sh CARGO_TARGET_DIR=../../target/fuzz \
+		$(CARGO) build --locked --bin $(or $(TARGET),records)
+	target/fuzz/debug/$(or $(TARGET),records) -max_total_time=$(or $(SECONDS),60) $(FUZZ_FLAGS) \
+		-artifact_prefix=target/fuzz/crashes/ target/fuzz/corpus/$(or $(TARGET),records) \
+		target/fuzz/seeds/$(or $(TARGET),records) tests/fuzz/corpus/$(or $(TARGET),records)
+
 rules: ## Rebuild the shipped components whose sources have changed, in rules/dist and examples/dist
 	@.ci/setup
 	$(CARGO) build --locked --workspace --examples
@@ -53,6 +65,15 @@ schema: ## Write docs/schema.md anew, from wit/fields.toml
 	target/debug/ocellus schema > target/schema.md
 	@mv target/schema.md docs/schema.md
 
+metrics: ## Write docs/metrics.md and docs/config.schema.json anew, from the sensor's own tables
+	$(CARGO) build --quiet --locked --workspace --bins
+	target/debug/ocellus metrics-page > target/metrics.md
+	target/debug/ocellus config schema > target/config.schema.json
+	@mv target/metrics.md target/config.schema.json docs/
+
+deb rpm tarball: build ## Make a package in target/packages
+	sensor/packaging/package.sh $@ $(OCELLUS) target/packages
+
 man: ## Write the manual page, target/ocellus.1, and check it where mandoc is
 	$(CARGO) build --quiet --locked --workspace --bins
 	target/debug/ocellus man > target/ocellus.1
@@ -63,5 +84,5 @@ clean: ## Remove what was built
 	rm -rf rules/target examples/*/target
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target what; do \
+	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target what; do \
 		printf '  make %-10s %s\n' "$$target" "$$what"; done

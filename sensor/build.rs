@@ -1,66 +1,20 @@
-//! Turns the field table of `wit/fields.toml` into Rust: one constant for each field and the
-//! static table behind it, sorted so that fields of one ECS object stand together.
+//! Turns the field table of `wit/fields.toml` into Rust, and puts into the program what
+//! `ocellus rules new` writes: one template for each folder `sdk/LANGUAGE/template`.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+#[path = "build/fields.rs"]
+mod fields;
+#[path = "build/templates.rs"]
+mod templates;
+
 use std::path::Path;
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    r#type: String,
-    kinds: String,
-    meaning: String,
-    absent: String,
-}
-
 fn main() {
-    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/fields.toml");
-    println!("cargo::rerun-if-changed={}", table.display());
     println!("cargo::rerun-if-changed=build.rs");
-    let text = std::fs::read_to_string(&table)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", table.display()));
-    let rows: BTreeMap<String, Row> =
-        toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", table.display()));
-    let out = Path::new(&std::env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("fields.rs");
-    std::fs::write(out, generate(rows)).expect("OUT_DIR is writable");
-}
-
-fn generate(rows: BTreeMap<String, Row>) -> String {
-    let mut rows: Vec<(String, Row)> = rows.into_iter().collect();
-    // By segment, not by byte: `a.b` and `a.b.c` must be neighbours, with no `a.b-d` between.
-    rows.sort_by(|a, b| a.0.split('.').cmp(b.0.split('.')));
-    let mut constants = String::new();
-    let mut table = String::new();
-    for (index, (name, row)) in rows.iter().enumerate() {
-        let constant = name.trim_start_matches('@').replace('.', "_").to_uppercase();
-        let kind = match row.r#type.as_str() {
-            "text" => "Text",
-            "texts" => "Texts",
-            "number" => "Number",
-            "flag" => "Flag",
-            "time" => "Time",
-            other => panic!("field {name}: no type {other}"),
-        };
-        let path: Vec<&str> = name.split('.').collect();
-        writeln!(
-            constants,
-            "    /// `{name}`: {}.\n    pub const {constant}: Field = Field({index});",
-            row.meaning
-        )
-        .expect("a String takes it");
-        writeln!(
-            table,
-            "    FieldInfo {{ name: {name:?}, path: &{path:?}, field_type: FieldType::{kind}, \
-             kinds: {:?}, meaning: {:?}, absent: {:?} }},",
-            row.kinds, row.meaning, row.absent
-        )
-        .expect("a String takes it");
-    }
-    format!(
-        "impl Field {{\n{constants}}}\n\n/// How many fields there are.\n\
-         pub const FIELD_COUNT: usize = {};\n\n/// The field table, in output order.\n\
-         pub static FIELDS: [FieldInfo; FIELD_COUNT] = [\n{table}];\n",
-        rows.len()
-    )
+    println!("cargo::rerun-if-changed=build");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    let out = Path::new(&out);
+    std::fs::write(out.join("fields.rs"), fields::generate(&root)).expect("OUT_DIR is writable");
+    let templates = templates::generate(&root);
+    std::fs::write(out.join("templates.rs"), templates).expect("OUT_DIR is writable");
 }

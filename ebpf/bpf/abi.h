@@ -23,6 +23,10 @@ enum oc_kind {
 	OC_FORK = 1,		/* a new thread group; the record describes the child */
 	OC_EXEC = 2,		/* a thread group replaced its image */
 	OC_EXIT = 3,		/* the last thread of a group is gone */
+	OC_IDS = 4,		/* a thread's credentials, or the session, changed; the record has
+				 * what came of it */
+	OC_NAME = 5,		/* a process has another name (comm), and not by an exec */
+	OC_PGID = 6,		/* a process moved to another process group */
 	OC_KIND_COUNT,		/* must be last of what probes send */
 
 	/* Made by user space in the same form: a process that ran before the sensor did. */
@@ -47,6 +51,8 @@ enum oc_lost {
 #define OC_F_ARGS_FAULT	 (1u << 2)	/* part of argv could not be read */
 #define OC_F_ENV_FAULT	 (1u << 3)	/* part of the environment could not be read */
 #define OC_F_TICKS	 (1u << 4)	/* start times have clock-tick precision (from /proc) */
+#define OC_F_SECURE_EXEC (1u << 5)	/* exec: the file gave rights that the caller had not, or a
+					 * security module asked for the same care (AT_SECURE) */
 /* The span (an enum oc_span_id) is not from the kernel at that moment: user space read it from
  * /proc afterwards, or could not find it out and left it empty. */
 #define OC_F_INFERRED(span) (1u << (8 + (span)))
@@ -71,7 +77,8 @@ struct oc_task {
 	oc_u64 cap_ambient;
 	oc_u32 pid;		/* tgid */
 	oc_u32 tid;		/* the thread that ran the probe (fork: the child's;
-				 * exec: its number before the exec) */
+				 * exec: its number before the exec; ids: the one whose
+				 * credentials these are; name, pgid: the process's own) */
 	oc_u32 ppid;		/* real_parent->tgid */
 	oc_u32 pgid;
 	oc_u32 sid;

@@ -95,6 +95,8 @@ static __always_inline void oc_exec(struct task_struct *task, oc_u32 old_tid,
 	s->fixed.task.tid = old_tid;
 	if (old_tid != s->fixed.task.pid)
 		s->fixed.head.flags |= OC_F_THREAD_EXEC;
+	if (oc_has(struct linux_binprm, secureexec) && oc_get_bits(bprm, secureexec))
+		s->fixed.head.flags |= OC_F_SECURE_EXEC;
 	s->fixed.argc = oc_get(bprm, argc);
 	s->fixed.envc = oc_get(bprm, envc);
 	oc_fill_file(&s->fixed.file, file);

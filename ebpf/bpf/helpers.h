@@ -33,6 +33,9 @@ static long (*const bpf_map_update_elem)(void *map, const void *key, const void 
 					 oc_u64 flags) = (void *)2;
 static oc_u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
 static oc_u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
+static long (*const bpf_skb_load_bytes)(const void *skb, oc_u32 offset, void *to, oc_u32 len) =
+	(void *)26;
+static void *(*const bpf_get_current_task)(void) = (void *)35;
 static long (*const bpf_map_push_elem)(void *map, const void *value, oc_u64 flags) = (void *)87;
 static long (*const bpf_map_pop_elem)(void *map, void *value) = (void *)88;
 static long (*const bpf_probe_read_user)(void *dst, oc_u32 size, const void *from) = (void *)112;
@@ -68,6 +71,25 @@ static void (*const bpf_ringbuf_submit)(void *data, oc_u64 flags) = (void *)132;
 		typeof(oc_from_->field) oc_value_;                                            \
 		bpf_probe_read_kernel(&oc_value_, sizeof(oc_value_), &oc_from_->field);       \
 		oc_value_;                                                                    \
+	})
+
+/* Reads one bit field, of a structure that CO-RE relocates. Little endian or big. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define oc_bits_at(size) (8 - (size))
+#else
+#define oc_bits_at(size) 0
+#endif
+#define oc_get_bits(pointer, field)                                                           \
+	({                                                                                    \
+		oc_u64 oc_bits_ = 0;                                                          \
+		oc_u32 oc_size_ = __builtin_preserve_field_info((pointer)->field, 1);         \
+		bpf_probe_read_kernel((void *)&oc_bits_ + oc_bits_at(oc_size_), oc_size_ & 7, \
+				      (void *)(pointer) +                                     \
+					      __builtin_preserve_field_info((pointer)->field, \
+									    0));              \
+		oc_bits_ <<= __builtin_preserve_field_info((pointer)->field, 4);              \
+		oc_bits_ >>= __builtin_preserve_field_info((pointer)->field, 5);              \
+		oc_bits_;                                                                     \
 	})
 
 /*

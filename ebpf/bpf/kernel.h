@@ -275,10 +275,12 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	unsigned in_execve:1;
 };
 
 struct linux_binprm {
 	struct file *file;
+	unsigned secureexec:1;
 	int argc;
 	int envc;
 	const char *filename;
@@ -287,6 +289,24 @@ struct linux_binprm {
 /* Tells whether tracepoint sched_process_exit passes group_dead (since 6.16). */
 struct trace_event_raw_sched_process_exit {
 	_Bool group_dead;
+};
+
+/* Registers: where arguments of functions and numbers of system calls are. */
+struct pt_regs {
+	int unused;
+};
+
+struct pt_regs___x86 {
+	unsigned long di;
+	unsigned long si;
+	unsigned long dx;
+	unsigned long cx;
+	unsigned long orig_ax;
+};
+
+struct pt_regs___arm64 {
+	oc_u64 regs[4];
+	int syscallno;
 };
 
 struct seq_file {

@@ -20,10 +20,12 @@
  * programs at the same instant, a record is repeated.
  */
 #define OC_MARKS 4096
+/* Kinds whose probes have spares: their numbers are below this. */
+#define OC_MARKED_KINDS (OC_EXIT + 1)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OC_KIND_COUNT * OC_MARKS);
+	__uint(max_entries, OC_MARKED_KINDS * OC_MARKS);
 	__type(key, oc_u32);
 	__type(value, oc_u64);
 } marks SEC(".maps");

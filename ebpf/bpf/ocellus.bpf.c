@@ -2,9 +2,11 @@
 /*
  * The probes of Ocellus: where each attaches and what it hands on. For each tracepoint there are
  * three programs with the same body: one for tp_btf, and two for raw_tp, of which the loader
- * attaches the first where tp_btf is refused, or both as spares (marks.h).
+ * attaches the first where tp_btf is refused, or both as spares (marks.h). What changes credentials,
+ * session and process group is no tracepoint, so there the ways differ.
  */
 #include "exec.h"
+#include "ids.h"
 #include "maps.h"
 #include "marks.h"
 #include "path.h"
@@ -161,6 +163,82 @@ OC_PROGRAM("raw_tp/sched_process_exec", oc_exec_raw2, oc_on_exec, 1)
 OC_PROGRAM("tp_btf/sched_process_exit", oc_exit_btf, oc_on_exit, 0)
 OC_PROGRAM("raw_tp/sched_process_exit", oc_exit_raw, oc_on_exit, 1)
 OC_PROGRAM("raw_tp/sched_process_exit", oc_exit_raw2, oc_on_exit, 1)
+
+/* The kernel keeps off preemption here: no spares. */
+SEC("tp_btf/task_rename")
+int oc_name_btf(oc_u64 *ctx)
+{
+	oc_name((void *)ctx[0], (void *)ctx[1]);
+	return 0;
+}
+
+SEC("raw_tp/task_rename")
+int oc_name_raw(oc_u64 *ctx)
+{
+	oc_name((void *)ctx[0], (void *)ctx[1]);
+	return 0;
+}
+
+SEC("fentry/commit_creds")
+int oc_creds_fentry(oc_u64 *ctx)
+{
+	oc_creds((void *)ctx[0]);
+	return 0;
+}
+
+SEC("kprobe/commit_creds")
+int oc_creds_kprobe(struct pt_regs *regs)
+{
+	oc_creds((void *)oc_argument(regs, 0));
+	return 0;
+}
+
+/* change_pid(task, type, pid) until 6.15; since 6.16 a list of what to free comes first. */
+SEC("fentry/change_pid")
+int oc_pids_fentry3(oc_u64 *ctx)
+{
+	oc_pids((void *)ctx[0], ctx[1], (void *)ctx[2]);
+	return 0;
+}
+
+SEC("fentry/change_pid")
+int oc_pids_fentry4(oc_u64 *ctx)
+{
+	oc_pids((void *)ctx[1], ctx[2], (void *)ctx[3]);
+	return 0;
+}
+
+/* A kprobe knows no types: what looks like a type of a pid is one, as no address is that low. */
+SEC("kprobe/change_pid")
+int oc_pids_kprobe(struct pt_regs *regs)
+{
+	oc_u64 second = oc_argument(regs, 1);
+
+	if (second <= PIDTYPE_SID)
+		oc_pids((void *)oc_argument(regs, 0), second, (void *)oc_argument(regs, 2));
+	else
+		oc_pids((void *)second, oc_argument(regs, 2), (void *)oc_argument(regs, 3));
+	return 0;
+}
+
+/*
+ * Where functions cannot be probed. The filter of a socket of the process connector runs in the
+ * process that changed its ids, and lets no message in.
+ */
+SEC("socket")
+int oc_ids_connector(void *skb)
+{
+	oc_connector(skb);
+	return 0;
+}
+
+/* The same, and more, for a price that each system call of the host pays. */
+SEC("raw_tp/sys_exit")
+int oc_ids_syscall(oc_u64 *ctx)
+{
+	oc_syscall((void *)ctx[0], ctx[1]);
+	return 0;
+}
 
 /* `out` is zeroed. */
 static __noinline void oc_fill_start(struct oc_task_start *out, struct task_struct *task)

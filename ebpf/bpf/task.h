@@ -31,10 +31,8 @@ static __always_inline oc_u64 oc_caps(const kernel_cap_t *from)
 	return set;
 }
 
-static __always_inline void oc_fill_creds(struct oc_task *out, struct task_struct *task)
+static __always_inline void oc_fill_creds(struct oc_task *out, struct cred *cred)
 {
-	struct cred *cred = oc_get(task, real_cred);
-
 	out->uid = oc_get(cred, uid.val);
 	out->gid = oc_get(cred, gid.val);
 	out->suid = oc_get(cred, suid.val);
@@ -118,7 +116,7 @@ static __noinline void oc_fill_task(struct oc_task *out, struct task_struct *tas
 	bpf_probe_read_kernel_str(out->comm, sizeof(out->comm), &leader->comm);
 	oc_fill_own_pid(out, leader);
 	oc_fill_tty(out, signal);
-	oc_fill_creds(out, task);
+	oc_fill_creds(out, oc_get(task, real_cred));
 	oc_fill_namespaces(out, task);
 }
 

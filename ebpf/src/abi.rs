@@ -11,7 +11,7 @@ pub use crate::layout::Member;
 pub const ABI_VERSION: u16 = 1;
 
 /// Number of kinds including the unused number 0, as `OC_KIND_COUNT` in `abi.h`.
-pub const KIND_COUNT: usize = 4;
+pub const KIND_COUNT: usize = 7;
 
 /// What a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,19 +23,25 @@ pub enum Kind {
     Exec = 2,
     /// The last thread of a group is gone.
     Exit = 3,
+    /// A thread's credentials, or the session, changed; the record has what came of it.
+    Ids = 4,
+    /// A process has another name (comm), and not by an exec.
+    Name = 5,
+    /// A process moved to another process group.
+    Pgid = 6,
     /// A process that ran before the sensor did. Made by user space from /proc, never by a probe.
     Existing = 64,
 }
 
 impl Kind {
     /// Every kind that probes send, in the order of their numbers.
-    pub const PROBED: [Kind; KIND_COUNT - 1] = [Kind::Fork, Kind::Exec, Kind::Exit];
+    pub const PROBED: [Kind; KIND_COUNT - 1] =
+        [Kind::Fork, Kind::Exec, Kind::Exit, Kind::Ids, Kind::Name, Kind::Pgid];
 
     /// The kind with this number in `oc_head.kind`.
     pub fn from_number(number: u16) -> Option<Kind> {
-        [Kind::Fork, Kind::Exec, Kind::Exit, Kind::Existing]
-            .into_iter()
-            .find(|kind| *kind as u16 == number)
+        let mut all = Kind::PROBED.into_iter().chain([Kind::Existing]);
+        all.find(|kind| *kind as u16 == number)
     }
 
     pub fn name(self) -> &'static str {
@@ -44,6 +50,9 @@ impl Kind {
             Kind::Fork => "fork",
             Kind::Exec => "exec",
             Kind::Exit => "exit",
+            Kind::Ids => "id_change",
+            Kind::Name => "name_change",
+            Kind::Pgid => "pgid_change",
         }
     }
 }
@@ -92,6 +101,9 @@ pub const F_ARGS_FAULT: u32 = 1 << 2;
 pub const F_ENV_FAULT: u32 = 1 << 3;
 /// `oc_head.flags`: start times have clock-tick precision (from /proc).
 pub const F_TICKS: u32 = 1 << 4;
+/// `oc_head.flags`: the file gave an exec rights that the caller had not, or a security module asked
+/// for the same care (AT_SECURE).
+pub const F_SECURE_EXEC: u32 = 1 << 5;
 
 /// `oc_head.flags`: this span is not from the kernel at that moment. User space read it from /proc
 /// afterwards, or could not find it out and left it empty.
@@ -158,7 +170,8 @@ mirror! {
         pub cap_ambient: u64,
         /// Thread group id.
         pub pid: u32,
-        /// The thread that ran the probe (fork: the child's; exec: its id before the exec).
+        /// The thread that ran the probe (fork: the child's; exec: its id before the exec; ids: the
+        /// one whose credentials these are; name, pgid: the process's own).
         pub tid: u32,
         /// Thread group of the real parent.
         pub ppid: u32,

@@ -1,11 +1,13 @@
 //! Prints the records that the kernel probes make, as they come: `probe_dump COMMAND [ARGUMENT…]`
-//! runs a command and ends with it; without one it goes on until it is interrupted.
+//! runs a command and ends with it; without one it goes on until it is interrupted. Before it,
+//! `--no-fentry` and `--no-functions` leave out these ways to probe functions of the kernel, and
+//! `--syscalls` permits probes of every system call.
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use ocellus::backend::CaptureSettings;
 use ocellus::backend::ebpf::Ebpf;
+use ocellus::backend::{CaptureSettings, IdProbes};
 use ocellus_ebpf::abi::{Kind, Record, SpanId};
 
 /// Between two looks at the ring, which holds the records of seconds.
@@ -23,9 +25,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
-    let settings = CaptureSettings { env_max: 4096, ..CaptureSettings::default() };
-    let mut backend = Ebpf::open(&settings)?;
+fn run(mut command: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+    let mut has = |option: &str| {
+        let found = command.first().is_some_and(|word| word == option);
+        if found {
+            command.remove(0);
+        }
+        found
+    };
+    let (no_fentry, no_functions) = (has("--no-fentry"), has("--no-functions"));
+    let ids = if has("--syscalls") { IdProbes::Syscalls } else { IdProbes::On };
+    let settings = CaptureSettings { env_max: 4096, ids, ..CaptureSettings::default() };
+    let mut backend =
+        Ebpf::open_without_functions(&settings, no_fentry || no_functions, no_functions)?;
     for probe in backend.probes() {
         println!("{probe}");
     }
@@ -81,6 +93,10 @@ fn show(bytes: &[u8]) {
     match parsed.kind {
         Kind::Fork => println!("    cwd {} cgroup {}", text(SpanId::Cwd), text(SpanId::Cgroup)),
         Kind::Exit => println!("    status {:#x}", parsed.record.exit_status),
+        Kind::Ids | Kind::Name | Kind::Pgid => println!(
+            "    suid {} fsuid {} gid {} egid {} sgid {} fsgid {}",
+            task.suid, task.fsuid, task.gid, task.egid, task.sgid, task.fsgid
+        ),
         Kind::Exec | Kind::Existing => {
             println!(
                 "    exe {} filename {} cwd {} cgroup {}\n    args {} {} env {} {}\n    {file:?}",

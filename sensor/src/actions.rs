@@ -2,6 +2,9 @@
 
 use crate::event::{Kinds, Texts};
 
+/// Stands for the word that says which id changed.
+pub const ID_CHANGE: &str = "id_change";
+
 /// Which words `event.action` and `event.type` use.
 #[derive(
     Clone,
@@ -34,7 +37,7 @@ pub struct Naming {
 
 /// The names of every set of process kinds, made once.
 #[derive(Debug)]
-pub struct Namings([Naming; 16]);
+pub struct Namings([Naming; 1 << Kinds::PROCESS_COUNT]);
 
 impl Namings {
     pub fn new(actions: Actions) -> Namings {
@@ -43,7 +46,7 @@ impl Namings {
 
     /// The names of a process event of these kinds.
     pub fn of(&self, kinds: Kinds) -> &Naming {
-        &self.0[usize::from(kinds.bits()) & 15]
+        &self.0[usize::from(kinds.bits()) % self.0.len()]
     }
 }
 
@@ -52,28 +55,45 @@ fn naming(actions: Actions, bits: usize) -> Naming {
     let existing = has(Kinds::PROCESS_EXISTING);
     let (fork, exec, exit) =
         (has(Kinds::PROCESS_FORK), has(Kinds::PROCESS_EXEC), has(Kinds::PROCESS_EXIT));
-    // auditbeat's words and their order: peers: quark, 3.3 and 3.4.
+    let (ids, name, pgid) = (
+        has(Kinds::PROCESS_ID_CHANGE),
+        has(Kinds::PROCESS_NAME_CHANGE),
+        has(Kinds::PROCESS_PGID_CHANGE),
+    );
+    let change = ids || name || pgid;
+    // auditbeat's words and their order: peers: quark, 3.3 and 3.4. It has none for changes of ids
+    // and names, so these are ours.
     let (auditbeat, verb) = match (existing, fork, exec, exit) {
         (true, ..) => ("existing_process", "is RUNNING"),
         (_, true, _, true) => ("process_ran", "RAN"),
         (_, true, _, false) => ("process_started", "STARTED"),
         (_, false, _, true) => ("process_stopped", "STOPPED"),
         (_, false, true, false) => ("process_changed_image", "CHANGED IMAGE"),
+        (_, false, false, false) if ids => ("process_changed_ids", "CHANGED IDS"),
+        (_, false, false, false) if name => ("process_changed_name", "CHANGED NAME"),
+        (_, false, false, false) if pgid => ("process_changed_pgid", "CHANGED PROCESS GROUP"),
         (_, false, false, false) => ("process_error", "ERROR"),
     };
     match actions {
         Actions::Auditbeat => {
-            let types = [(existing, "info"), (fork, "start"), (exec, "change"), (exit, "end")];
+            let types =
+                [(existing, "info"), (fork, "start"), (exec || change, "change"), (exit, "end")];
             Naming { action: auditbeat, types: chosen(&types), verb }
         }
         Actions::Endpoint => {
-            let action = match (existing, fork, exec) {
+            // What public rules look for most comes first. Which id changed is for the event to
+            // say (`Changes::endpoint_action`).
+            let action = match (existing, exec, ids, fork, exit) {
                 (true, ..) => "already_running",
-                (_, _, true) => "exec",
-                (_, true, false) => "fork",
-                (_, false, false) => "end",
+                (_, true, ..) => "exec",
+                (_, _, true, ..) => ID_CHANGE,
+                (_, _, _, true, _) => "fork",
+                (.., false, true) => "end",
+                _ if name => "name_change",
+                _ => "pgid_change",
             };
-            let types = [(existing, "info"), (fork || exec, "start"), (exit, "end")];
+            let types =
+                [(existing, "info"), (fork || exec, "start"), (change, "change"), (exit, "end")];
             Naming { action, types: chosen(&types), verb }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::raw::Kind;
+use ocellus_ebpf::abi::KIND_COUNT;
 
 /// Raw events by what became of them. An event that three raw events merged into counts as one
 /// delivered (or dropped, or lost at a sink) and two merged.
@@ -31,19 +32,23 @@ pub struct Counters {
 /// Counted for each raw event; folded into `received` when somebody looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Fast {
-    fork: u64,
-    exec: u64,
-    exit: u64,
+    /// Indexed by kind.
+    probed: [u64; KIND_COUNT],
     existing: u64,
+}
+
+impl Fast {
+    fn iter(&self) -> impl Iterator<Item = (Kind, u64)> {
+        let probed = Kind::PROBED.into_iter().map(|kind| (kind, self.probed[kind as usize]));
+        probed.chain([(Kind::Existing, self.existing)])
+    }
 }
 
 impl Counters {
     pub fn receive(&mut self, kind: Kind) {
-        match kind {
-            Kind::Fork => self.fast.fork += 1,
-            Kind::Exec => self.fast.exec += 1,
-            Kind::Exit => self.fast.exit += 1,
-            Kind::Existing => self.fast.existing += 1,
+        match self.fast.probed.get_mut(kind as usize) {
+            Some(count) => *count += 1,
+            None => self.fast.existing += 1,
         }
     }
 
@@ -72,26 +77,16 @@ impl Counters {
     pub fn settled(&self, held: usize) -> Counters {
         let mut all = self.clone();
         let fast = std::mem::take(&mut all.fast);
-        for (kind, count) in [
-            ("fork", fast.fork),
-            ("exec", fast.exec),
-            ("exit", fast.exit),
-            ("existing", fast.existing),
-        ] {
-            if count > 0 {
-                add(&mut all.received, kind, count);
-            }
+        for (kind, count) in fast.iter().filter(|(_, count)| *count > 0) {
+            add(&mut all.received, kind.name(), count);
         }
         all.held = held as u64;
         all
     }
 
     pub fn received_total(&self) -> u64 {
-        self.received.values().sum::<u64>()
-            + self.fast.fork
-            + self.fast.exec
-            + self.fast.exit
-            + self.fast.existing
+        let fast: u64 = self.fast.iter().map(|(_, count)| count).sum();
+        self.received.values().sum::<u64>() + fast
     }
 
     pub fn dropped_total(&self) -> u64 {

@@ -170,8 +170,8 @@ impl fmt::Display for Report {
 
 fn probe_line(probe: &ProbeStatus) -> String {
     match &probe.outcome {
-        ProbeOutcome::Attached => format!("{:<13}attached  {}", probe.name, probe.attach),
-        ProbeOutcome::Skipped { reason } => format!("{:<13}skipped   {reason}", probe.name),
+        ProbeOutcome::Attached => format!("{:<15}attached  {}", probe.name, probe.attach),
+        ProbeOutcome::Skipped { reason } => format!("{:<15}skipped   {reason}", probe.name),
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
         assert!(report.verdict.advice.is_empty());
         let text = report.to_string();
         assert!(
-            text.contains("probes        exec         attached  tp_btf/sched_process_exec\n"),
+            text.contains("probes        exec           attached  tp_btf/sched_process_exec\n"),
             "{text}"
         );
         assert!(text.contains("verdict       ready: "), "{text}");

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::actions::{Actions, Namings};
+use crate::actions::{self, Actions, Namings};
 use crate::capability;
+use crate::changes::{self, Before, Changes};
+use crate::container::known::Containers;
 use crate::digest::identity::Identity;
 use crate::event::{Event, Field, Kinds, Texts, Value};
 use crate::input::{HashStatus, HostInfo};
@@ -21,9 +23,18 @@ const ECS_VERSION: &str = "9.4.0";
 /// since 5.9 (linux/capability.h).
 const LAST_CAPABILITY: u32 = 40;
 
-/// Mode bits of set-uid and set-gid (inode(7)).
+/// Mode bits of set-uid and set-gid (inode(7)). Where the group may not execute the file, the latter
+/// means something else.
 const S_ISUID: u32 = 0o4000;
 const S_ISGID: u32 = 0o2000;
+const S_IXGRP: u32 = 0o0010;
+
+/// Status of a hash for which the event did not wait, as so many wait already: the next event of
+/// the process has it.
+const HASH_PENDING: &str = "pending";
+
+/// Status of a hash that nobody can ask for, since no backend saw which file the executable is.
+const HASH_UNKNOWN: &str = "unknown";
 
 /// Builds events.
 #[derive(Debug)]
@@ -35,6 +46,7 @@ pub struct Enricher {
     /// Full capability sets are `CAP_ALL`, as auditbeat has them.
     all_capabilities: Option<Texts>,
     pub users: Users,
+    pub containers: Containers,
     pub identity: Identity,
     /// Boottime + this = wall time.
     wall_offset_ns: i64,
@@ -61,6 +73,7 @@ impl Enricher {
             namings: Namings::new(actions),
             all_capabilities: all,
             users: Users::default(),
+            containers: Containers::default(),
             identity: Identity::new(&HostInfo::default()),
             wall_offset_ns: 0,
             ancestors_max,
@@ -121,6 +134,7 @@ impl Enricher {
         table: &Table,
         process: &Process,
         run: &[Box<RawEvent>],
+        before: Option<&Before>,
     ) -> Event {
         let kinds = run.iter().fold(Kinds::NONE, |all, raw| all.with(kinds_of(raw.kind)));
         let first = run.first().map_or(0, |raw| raw.time_ns);
@@ -155,6 +169,7 @@ impl Enricher {
                 exec_fields(&mut event, &mut remarks, process, image);
             }
         }
+        rights_fields(&mut event, run);
         if let Some(line) = &process.command_line {
             event.set_text(Field::PROCESS_COMMAND_LINE, line.clone());
         }
@@ -166,7 +181,8 @@ impl Enricher {
         }
         leaders::fill(&mut event, table, process, &mut self.users, self.wall_offset_ns);
         leaders::ancestors(&mut event, process, self.ancestors_max);
-        self.name_event(&mut event, process, kinds);
+        let changes = self.change_fields(&mut event, run, before);
+        self.name_event(&mut event, process, kinds, changes);
         remarks.write(&mut event);
         event
     }
@@ -192,6 +208,11 @@ impl Enricher {
             if let Some(runtime) = container.runtime {
                 event.set_static(Field::CONTAINER_RUNTIME, runtime);
             }
+            // Their ids are names.
+            if matches!(container.runtime, Some("lxc" | "systemd-nspawn")) {
+                event.set_text(Field::CONTAINER_NAME, container.id.clone());
+            }
+            self.containers.fill(event, &container.id);
         }
         if process.ours {
             event.set_flag(Field::OCELLUS_SELF, true);
@@ -220,6 +241,29 @@ impl Enricher {
         for (id, id_field, name_field) in groups {
             set_named(event, self.users.group(id), id_field, name_field);
         }
+        // Nearly always the effective ones.
+        if task.fsuid != task.euid {
+            let id = self.users.user(task.fsuid).id.clone();
+            event.set_text(Field::OCELLUS_FILESYSTEM_USER_ID, id);
+        }
+        if task.fsgid != task.egid {
+            let id = self.users.group(task.fsgid).id.clone();
+            event.set_text(Field::OCELLUS_FILESYSTEM_GROUP_ID, id);
+        }
+    }
+
+    fn change_fields(
+        &mut self,
+        event: &mut Event,
+        run: &[Box<RawEvent>],
+        before: Option<&Before>,
+    ) -> Changes {
+        let mut context = changes::Context {
+            users: &mut self.users,
+            wall_offset_ns: self.wall_offset_ns,
+            all_capabilities: self.all_capabilities.as_ref(),
+        };
+        changes::fill(event, before, run, &mut context)
     }
 
     fn kernel_fields(&self, event: &mut Event, process: &Process) {
@@ -254,12 +298,9 @@ impl Enricher {
             (task.cap_bounding, Field::OCELLUS_CAPABILITIES_BOUNDING),
             (task.cap_ambient, Field::OCELLUS_CAPABILITIES_AMBIENT),
         ] {
-            let names = match &self.all_capabilities {
-                Some(all) if capability::is_full(mask, LAST_CAPABILITY) => all.clone(),
-                _ if mask == 0 => continue,
-                _ => capability::names(mask),
-            };
-            event.set(field, Value::Texts(names));
+            if let Some(names) = capability_names(mask, self.all_capabilities.as_ref()) {
+                event.set(field, Value::Texts(names));
+            }
         }
     }
 
@@ -279,9 +320,13 @@ impl Enricher {
     }
 
     /// Action, types and message, and the hash with what went wrong with it.
-    fn name_event(&mut self, event: &mut Event, process: &Process, kinds: Kinds) {
+    fn name_event(&mut self, event: &mut Event, process: &Process, kinds: Kinds, changes: Changes) {
         let naming = self.namings.of(kinds);
-        event.set_static(Field::EVENT_ACTION, naming.action);
+        let action = match naming.action {
+            actions::ID_CHANGE => changes.endpoint_action(),
+            action => action,
+        };
+        event.set_static(Field::EVENT_ACTION, action);
         event.set(Field::EVENT_TYPE, Value::Texts(naming.types.clone()));
         let pid = process.id.pid;
         let problem = match hash_fields(event, process, self.hashing) {
@@ -308,12 +353,43 @@ fn kinds_of(kind: Kind) -> Kinds {
         Kind::Exec => Kinds::PROCESS_EXEC,
         Kind::Exit => Kinds::PROCESS_EXIT,
         Kind::Existing => Kinds::PROCESS_EXISTING,
+        Kind::Ids => Kinds::PROCESS_ID_CHANGE,
+        Kind::Name => Kinds::PROCESS_NAME_CHANGE,
+        Kind::Pgid => Kinds::PROCESS_PGID_CHANGE,
     }
 }
 
 /// Boottime as wall time.
 pub fn wall(boottime_ns: u64, offset_ns: i64) -> Value {
-    Value::Time(boottime_ns.saturating_add_signed(offset_ns))
+    Value::Time(wall_ns(boottime_ns, offset_ns))
+}
+
+/// Boottime as wall time, in ns since the epoch.
+pub fn wall_ns(boottime_ns: u64, offset_ns: i64) -> u64 {
+    boottime_ns.saturating_add_signed(offset_ns)
+}
+
+/// Names of a set of capabilities, by the one name `all` where it is full; none where it is empty.
+pub fn capability_names(mask: u64, all: Option<&Texts>) -> Option<Texts> {
+    match all {
+        Some(all) if capability::is_full(mask, LAST_CAPABILITY) => Some(all.clone()),
+        _ => (mask != 0).then(|| capability::names(mask)),
+    }
+}
+
+/// What an exec got from its file, and whose credentials changed.
+fn rights_fields(event: &mut Event, run: &[Box<RawEvent>]) {
+    for raw in run {
+        if raw.flags & abi::F_SECURE_EXEC != 0 {
+            event.set_flag(Field::OCELLUS_SECURE_EXEC, true);
+        }
+        if raw.kind == Kind::Exec && changes::file_gave_capabilities(raw) {
+            event.set_flag(Field::OCELLUS_EXE_CAPABILITIES, true);
+        }
+        if raw.kind == Kind::Ids && raw.task.tid != raw.task.pid {
+            event.set_number(Field::PROCESS_THREAD_ID, raw.task.tid);
+        }
+    }
 }
 
 /// An id as text, and its name where it has one.
@@ -370,7 +446,7 @@ fn exec_fields(event: &mut Event, remarks: &mut Remarks, process: &Process, imag
         (file.flags & abi::FILE_MEMFD != 0, Field::OCELLUS_EXE_MEMFD),
         (file.flags & abi::FILE_DELETED != 0, Field::OCELLUS_EXE_DELETED),
         (file.mode & S_ISUID != 0, Field::OCELLUS_EXE_SETUID),
-        (file.mode & S_ISGID != 0, Field::OCELLUS_EXE_SETGID),
+        (file.mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP, Field::OCELLUS_EXE_SETGID),
     ] {
         if is {
             event.set_flag(field, true);
@@ -389,7 +465,13 @@ fn hash_fields(event: &mut Event, process: &Process, hashing: bool) -> Option<Ar
         event.set_static(Field::OCELLUS_HASH_STATUS, HashStatus::Off.as_str());
         return None;
     }
-    let hash = process.hash.as_ref()?;
+    let Some(hash) = &process.hash else {
+        if let Some(image) = &process.image {
+            let status = if image.file.is_some() { HASH_PENDING } else { HASH_UNKNOWN };
+            event.set_static(Field::OCELLUS_HASH_STATUS, status);
+        }
+        return None;
+    };
     event.set_static(Field::OCELLUS_HASH_STATUS, hash.status.as_str());
     for (digest, field) in [
         (&hash.digests.md5, Field::PROCESS_HASH_MD5),

@@ -173,25 +173,36 @@ impl Kinds {
     pub const PROCESS_EXIT: Kinds = Kinds(1 << 2);
     /// A process that ran before the sensor started.
     pub const PROCESS_EXISTING: Kinds = Kinds(1 << 3);
-    pub const SENSOR_START: Kinds = Kinds(1 << 4);
-    pub const SENSOR_STOP: Kinds = Kinds(1 << 5);
+    /// Users, groups, capabilities or the session of a process changed.
+    pub const PROCESS_ID_CHANGE: Kinds = Kinds(1 << 4);
+    /// A process took another name, and not by an exec.
+    pub const PROCESS_NAME_CHANGE: Kinds = Kinds(1 << 5);
+    /// A process moved to another process group.
+    pub const PROCESS_PGID_CHANGE: Kinds = Kinds(1 << 6);
+    pub const SENSOR_START: Kinds = Kinds(1 << 7);
+    pub const SENSOR_STOP: Kinds = Kinds(1 << 8);
     /// Raw events were lost.
-    pub const SENSOR_LOSS: Kinds = Kinds(1 << 6);
+    pub const SENSOR_LOSS: Kinds = Kinds(1 << 9);
     /// The set of rules changed, or a change was refused.
-    pub const SENSOR_RULES: Kinds = Kinds(1 << 7);
+    pub const SENSOR_RULES: Kinds = Kinds(1 << 10);
     /// A rule trapped, overran its budget, answered rubbish or was put into quarantine.
-    pub const SENSOR_FAULT: Kinds = Kinds(1 << 8);
+    pub const SENSOR_FAULT: Kinds = Kinds(1 << 11);
     /// Events of a process tree, or of all, were too many and were throttled.
-    pub const SENSOR_THROTTLE: Kinds = Kinds(1 << 9);
+    pub const SENSOR_THROTTLE: Kinds = Kinds(1 << 12);
+    /// How many kinds are of processes: their bits come first.
+    pub const PROCESS_COUNT: usize = 7;
     /// All kinds of the sensor itself. No rule may drop them.
-    pub const SENSOR: Kinds = Kinds(0b11_1111 << 4);
+    pub const SENSOR: Kinds = Kinds(0b11_1111 << Kinds::PROCESS_COUNT);
 
     /// Each kind with its name, as rules and `ocellus.kinds` have it.
-    pub const NAMES: [(Kinds, &'static str); 10] = [
+    pub const NAMES: [(Kinds, &'static str); 13] = [
         (Kinds::PROCESS_FORK, "process.fork"),
         (Kinds::PROCESS_EXEC, "process.exec"),
         (Kinds::PROCESS_EXIT, "process.exit"),
         (Kinds::PROCESS_EXISTING, "process.existing"),
+        (Kinds::PROCESS_ID_CHANGE, "process.id_change"),
+        (Kinds::PROCESS_NAME_CHANGE, "process.name_change"),
+        (Kinds::PROCESS_PGID_CHANGE, "process.pgid_change"),
         (Kinds::SENSOR_START, "sensor.start"),
         (Kinds::SENSOR_STOP, "sensor.stop"),
         (Kinds::SENSOR_LOSS, "sensor.loss"),

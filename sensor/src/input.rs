@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub enum Input<'a> {
     Lost(Lost),
     /// A hash that the machine asked for.
     Hash(HashResult),
+    /// What a runtime's files say about a container that the machine asked for.
+    Container(ContainerAnswer),
     /// Nothing but the time has changed.
     Tick,
 }
@@ -155,4 +158,33 @@ pub struct HashResult {
     pub digests: Digests,
     /// What went wrong, for `error.message`.
     pub detail: Option<String>,
+}
+
+/// A container about which the machine wants to know more than its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerRequest {
+    pub id: Arc<str>,
+    /// None where the cgroup path does not say.
+    pub runtime: Option<&'static str>,
+}
+
+/// Answer to a [`ContainerRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerAnswer {
+    pub id: String,
+    /// None where no file tells of it.
+    pub about: Option<ContainerInfo>,
+}
+
+/// What a runtime's files say about a container; absent parts they do not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerInfo {
+    pub name: Option<String>,
+    /// The image as it was asked for, for example `docker.io/library/nginx:1.25`.
+    pub image: Option<String>,
+    /// Of Kubernetes.
+    pub namespace: Option<String>,
+    /// Name and uid of the pod.
+    pub pod: Option<String>,
+    pub pod_uid: Option<String>,
 }

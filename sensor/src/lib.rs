@@ -11,9 +11,11 @@
 
 pub mod actions;
 pub mod aggregate;
+pub mod author;
 pub mod backend;
 pub mod bytesize;
 pub mod capability;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod container;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use crate::actions::Actions;
 use crate::aggregate::Policy;
+use crate::changes::{self, Before};
 use crate::counters::Counters;
 use crate::digest::cache::{Cache, CacheStats, Lookup};
 use crate::enrich::Enricher;
 use crate::entry;
 use crate::event::{Event, Field, Kinds, Value};
-use crate::input::{HashRequest, HashResult, Input, Lost};
+use crate::input::{ContainerRequest, HashRequest, HashResult, Input, Lost};
 use crate::process::{ProcessId, Table, TableStats};
 use crate::queue::{QUEUE_EVENTS_MAX, Queue, Run};
 use crate::raw::{Decoder, Image, Kind, RawEvent};
@@ -139,11 +140,12 @@ impl Sensor {
             Input::SnapshotEnd { began_ns } => self.snapshot = Some((*began_ns, now_ns)),
             Input::Lost(lost) => self.lost(lost, now_ns, out),
             Input::Hash(result) => self.hashed(result, now_ns),
+            Input::Container(answer) => self.enricher.containers.answer(answer, now_ns),
             Input::Tick => {}
         }
     }
 
-    /// One kernel record: decode it, ask for its hash, queue it.
+    /// One kernel record: decode it, ask for its hash and its container, queue it.
     pub fn feed_raw(&mut self, bytes: &[u8], now_ns: u64, out: &mut Vec<Arc<Event>>) {
         let raw = match self.decoder.decode(bytes) {
             Ok(raw) => raw,
@@ -155,7 +157,11 @@ impl Sensor {
         };
         self.counters.receive(raw.kind);
         if let Some(image) = &raw.image {
-            self.ask_for_hash(image, raw.task.pid, now_ns);
+            // As early as can be: the process may be gone in a moment, and its file with it.
+            self.hash_of(image, raw.task.pid, now_ns);
+        }
+        if let Some(cgroup) = &raw.cgroup {
+            self.enricher.containers.seen(&cgroup.value, now_ns);
         }
         while self.queue.len() >= QUEUE_EVENTS_MAX {
             self.deliver_next(now_ns, out);
@@ -184,9 +190,9 @@ impl Sensor {
 
     fn deliver_next(&mut self, now_ns: u64, out: &mut Vec<Arc<Event>>) {
         let Some(run) = self.queue.pop() else { return };
-        let Some(id) = self.apply(&run, now_ns) else { return };
+        let Some((id, before)) = self.apply(&run, now_ns) else { return };
         let Some(process) = self.table.get(id) else { return };
-        let event = self.enricher.process_event(&self.table, process, &run);
+        let event = self.enricher.process_event(&self.table, process, &run, before.as_ref());
         self.counters.merged += run.len() as u64 - 1;
         // What the sensor does itself is told in any case: the self-test waits for it.
         let tree = (!process.ours).then(|| {
@@ -205,17 +211,22 @@ impl Sensor {
         self.queue.is_pressed() || !images.any(|id| hashes.lookup(&id, now_ns) == Lookup::InFlight)
     }
 
-    /// Puts a run into the process table. None when it makes no event: it is counted then.
-    fn apply(&mut self, run: &Run, now_ns: u64) -> Option<ProcessId> {
+    /// Puts a run into the process table: which process it is about, and how that was before. None
+    /// when it makes no event: it is counted then.
+    fn apply(&mut self, run: &Run, now_ns: u64) -> Option<(ProcessId, Option<Before>)> {
         let first = run.first()?;
-        let told_before = self.is_known_already(first);
+        let mut told_before = self.is_known_already(first);
+        let before = Before::of(self.table.get(ProcessId::of(first)), first);
+        let mut news = false;
         for raw in run {
+            news = news || changes::is_news(self.table.get(ProcessId::of(raw)), raw);
             let identity = &self.enricher.identity;
             self.table.apply(raw, |id| identity.entity_id(id).into());
             if raw.task.pid == self.sensor_pid {
                 self.table.set_ours(self.sensor_pid);
             }
         }
+        told_before |= !news;
         let process = self.table.get(ProcessId::of(first))?;
         let id = process.id;
         let entry = entry::entry(process, self.table.get(ProcessId::parent_of(&process.task)));
@@ -233,7 +244,7 @@ impl Sensor {
             self.counters.drop_by(DROP_SNAPSHOT);
             self.counters.merged += all - 1;
         } else {
-            return Some(id);
+            return Some((id, before));
         }
         None
     }
@@ -245,7 +256,7 @@ impl Sensor {
         match raw.kind {
             Kind::Existing => true,
             Kind::Exit => process.exit.is_some_and(|exit| exit.status.is_some()),
-            Kind::Fork | Kind::Exec => false,
+            _ => false,
         }
     }
 
@@ -258,23 +269,28 @@ impl Sensor {
         }
     }
 
-    fn ask_for_hash(&mut self, image: &Image, pid: u32, now_ns: u64) {
-        let (Some(hashes), Some(id)) = (&mut self.hashes, image.file_id()) else { return };
-        if hashes.lookup(&id, now_ns) != Lookup::Miss {
-            return;
+    /// The hash of an executable that `pid` runs, if it is known; otherwise it is on its way then.
+    fn hash_of(&mut self, image: &Image, pid: u32, now_ns: u64) -> Option<Arc<HashResult>> {
+        let (Some(hashes), Some(id)) = (&mut self.hashes, image.file_id()) else { return None };
+        match hashes.lookup(&id, now_ns) {
+            Lookup::Hit(result) => return Some(result),
+            Lookup::InFlight => {}
+            Lookup::Miss => {
+                hashes.began(id, now_ns);
+                let overlay = image.file.is_some_and(|file| file.flags & abi::FILE_OVERLAY != 0);
+                let path = image.exe_bytes.to_vec();
+                self.hash_requests.push(HashRequest { id, pid, path, overlay });
+            }
         }
-        hashes.began(id, now_ns);
-        let overlay = image.file.is_some_and(|file| file.flags & abi::FILE_OVERLAY != 0);
-        self.hash_requests.push(HashRequest { id, pid, path: image.exe_bytes.to_vec(), overlay });
+        None
     }
 
-    /// Gives the process the hash of its executable, if it has come.
+    /// Gives the process the hash of its executable, if it has come. Asks again for one that others
+    /// have pushed out of the cache meanwhile.
     fn join_hash(&mut self, id: ProcessId, now_ns: u64) {
-        let Some(hashes) = &mut self.hashes else { return };
-        let Some(process) = self.table.get(id) else { return };
-        let file_id = process.image.as_ref().and_then(|image| image.file_id());
-        let Some(file_id) = file_id.filter(|_| process.hash.is_none()) else { return };
-        if let Lookup::Hit(result) = hashes.lookup(&file_id, now_ns) {
+        let process = self.table.get(id).filter(|process| process.hash.is_none());
+        let Some(image) = process.and_then(|process| process.image.clone()) else { return };
+        if let Some(result) = self.hash_of(&image, id.pid, now_ns) {
             self.table.set_hash(id, result);
         }
     }
@@ -423,6 +439,11 @@ impl Sensor {
     /// Files to hash.
     pub fn take_hash_requests(&mut self) -> Vec<HashRequest> {
         std::mem::take(&mut self.hash_requests)
+    }
+
+    /// Containers whose names to look up.
+    pub fn take_container_requests(&mut self) -> Vec<ContainerRequest> {
+        self.enricher.containers.take_requests()
     }
 
     /// Ids whose names to look up.

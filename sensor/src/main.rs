@@ -13,14 +13,15 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use ocellus::cli::{
-    self, Cli, Command, ConfigCommand, RecordArgs, ReplayArgs, RulesCommand, RunArgs,
+    self, AnyRulesCommand, Cli, Command, ConfigCommand, RecordArgs, ReplayArgs, RulesCommand,
+    RunArgs,
 };
 use ocellus::config::{self, Config, Layered};
 use ocellus::error_chain::ErrorChain;
 use ocellus::names::NameFiles;
 use ocellus::run::{self, ConfigSource, Options, Record};
 use ocellus::snapshot::{Snapshot, SnapshotSettings, TaskStarts};
-use ocellus::{doctor, logging, ps, rules};
+use ocellus::{author, doctor, logging, ps};
 
 /// Bytes of each command line that `ocellus ps` reads; a line of a terminal shows fewer.
 const PS_ARGS_BYTES: usize = 4_096;
@@ -61,14 +62,9 @@ fn dispatch(command: Command) -> Outcome {
         // The child is there to be seen, and has nothing to do.
         Command::SelfTest { nonce: Some(_) } => Ok(()),
         Command::SelfTest { nonce: None } => Ok(run::help_self_test()?),
-        Command::Rules(RulesCommand::List { socket }) => operate::rules_list(&socket),
-        Command::Rules(RulesCommand::Reload { socket }) => operate::rules_reload(&socket),
-        Command::Rules(RulesCommand::Mode { rule, mode, socket }) => {
-            operate::rules_mode(rule, mode, &socket)
-        }
+        Command::Rules(AnyRulesCommand::Running(command)) => operate::rules(command),
         Command::Ps => ps(),
-        Command::Rules(RulesCommand::Check { dir }) => rules_check(&dir),
-        Command::Rules(RulesCommand::Build { dir, output }) => rules_build(&dir, output.as_deref()),
+        Command::Rules(AnyRulesCommand::Author(command)) => rules(&command),
     }
 }
 
@@ -133,26 +129,18 @@ fn doctor(json: bool) -> Outcome {
     }
 }
 
-fn rules_check(dir: &Path) -> Outcome {
-    let config = Config::load(None)?;
-    let mut refused = 0;
-    let mut lines = String::new();
-    run::load_once(dir, &config.rules, |notice| {
-        refused += u32::from(notice.refused);
-        lines.push_str(&format!("{}\n", notice.message));
-    })?;
-    print(lines.as_bytes())?;
-    match refused {
-        0 => Ok(()),
-        count => {
-            Err(format!("{count} of the components in {} cannot be used", dir.display()).into())
-        }
+/// The answer comes as it is made: `rules watch` goes on for hours.
+fn rules(command: &RulesCommand) -> Outcome {
+    match author::command(command, &mut io::stdout()) {
+        Err(error) if is_broken_pipe(&*error) => Ok(()),
+        other => other,
     }
 }
 
-fn rules_build(dir: &Path, output: Option<&Path>) -> Outcome {
-    let component = rules::build::build(dir, output.unwrap_or(Path::new(".")))?;
-    print(format!("{}\n", component.display()).as_bytes())
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    let own = error.downcast_ref::<io::Error>();
+    let is_broken = own.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    is_broken || error.source().is_some_and(is_broken_pipe)
 }
 
 fn ps() -> Outcome {

@@ -3,9 +3,9 @@
 use std::io::{IsTerminal as _, stdout};
 use std::time::{Duration, Instant};
 
-use ocellus::cli::{SocketArgs, StatusArgs, TopArgs};
+use ocellus::cli::{RunningRules, SocketArgs, StatusArgs, TopArgs};
 use ocellus::config::Level;
-use ocellus::control::{Answer, Request, Wanted, ask};
+use ocellus::control::{Answer, Request, ask};
 use ocellus::metrics::{self, Report, State};
 
 use crate::{Outcome, print};
@@ -61,16 +61,14 @@ pub fn log_level(level: Level, socket: &SocketArgs) -> Outcome {
     change(socket, &Request::LogLevel { level })
 }
 
-pub fn rules_list(socket: &SocketArgs) -> Outcome {
-    print(metrics::rules_list(&report(socket)?).as_bytes())
-}
-
-pub fn rules_reload(socket: &SocketArgs) -> Outcome {
-    change(socket, &Request::RulesReload)
-}
-
-pub fn rules_mode(rule: String, mode: Wanted, socket: &SocketArgs) -> Outcome {
-    change(socket, &Request::RulesMode { rule, mode })
+pub fn rules(command: RunningRules) -> Outcome {
+    match command {
+        RunningRules::List { socket } => print(metrics::rules_list(&report(&socket)?).as_bytes()),
+        RunningRules::Reload { socket } => change(&socket, &Request::RulesReload),
+        RunningRules::Mode { rule, mode, socket } => {
+            change(&socket, &Request::RulesMode { rule, mode })
+        }
+    }
 }
 
 fn report(socket: &SocketArgs) -> Result<Report, Box<dyn std::error::Error>> {

@@ -370,6 +370,10 @@ impl Process {
     }
 
     fn update(&mut self, raw: &RawEvent) {
+        // What /proc showed before the kernel told more is out of date.
+        if raw.kind == Kind::Existing && raw.time_ns < self.seen_ns {
+            return;
+        }
         self.seen_ns = self.seen_ns.max(raw.time_ns);
         // Identity stays what it was: a snapshot's start time has less precision.
         self.task = Task { start_ns: self.id.start_ns, ..raw.task };

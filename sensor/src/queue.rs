@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use crate::aggregate::Policy;
+use crate::aggregate::{Join, Joined, Policy};
 use crate::process::ProcessId;
-use crate::raw::{Kind, RawEvent};
+use crate::raw::RawEvent;
 
 /// Raw events in the queue at most: at 100,000 raw events/s, what the default hold time keeps.
 /// A raw event of an ordinary exec takes about 1 KiB, so a full queue stays near 10 MiB.
@@ -98,39 +98,68 @@ impl Queue {
 
     /// The oldest raw event and those that would join it, in order.
     pub fn next_run(&self) -> impl Iterator<Item = &RawEvent> {
-        let keys = match self.oldest() {
-            Some(leader) => self.run_keys(leader),
-            None => &[],
-        };
-        keys.iter().filter_map(|key| self.by_time.get(key).map(|raw| &**raw))
+        let leader = self.oldest();
+        let keys = leader.and_then(|leader| self.by_process.get(&ProcessId::of(leader)));
+        let mut run = leader.map(|leader| Joining::new(self.policy, leader));
+        keys.into_iter()
+            .flatten()
+            .map_while(move |key| {
+                let raw = &**self.by_time.get(key)?;
+                match run.as_mut()?.join(raw) {
+                    Join::Never => None,
+                    Join::Apart => Some(None),
+                    _ => Some(Some(raw)),
+                }
+            })
+            .flatten()
     }
 
     /// Takes the oldest raw event with those that join it.
     pub fn pop(&mut self) -> Option<Run> {
         let leader = self.oldest()?;
         let id = ProcessId::of(leader);
-        let count = self.run_keys(leader).len();
+        let mut joining = Joining::new(self.policy, leader);
+        let mut run = Run::new();
+        let mut ended = false;
         let keys = self.by_process.get_mut(&id)?;
-        let run = keys.drain(..count).filter_map(|key| self.by_time.remove(&key)).collect();
+        keys.retain(|key| {
+            let Some(raw) = self.by_time.get(key).filter(|_| !ended) else { return true };
+            match joining.join(raw) {
+                Join::Never => ended = true,
+                Join::Apart => {}
+                _ => {
+                    run.extend(self.by_time.remove(key));
+                    return false;
+                }
+            }
+            true
+        });
         if keys.is_empty() {
             self.by_process.remove(&id);
         }
         Some(run)
     }
+}
 
-    /// Keys of a leader and of those that join it.
-    fn run_keys(&self, leader: &RawEvent) -> &[Key] {
-        let keys = self.by_process.get(&ProcessId::of(leader)).map_or(&[][..], Vec::as_slice);
-        // A run is short: each kind joins at most once.
-        let mut joined: Vec<Kind> = Vec::new();
-        for next in keys.iter().skip(1) {
-            let Some(raw) = self.by_time.get(next) else { break };
-            if !self.policy.joins(leader.kind, &joined, raw.kind) {
-                break;
-            }
-            joined.push(raw.kind);
+/// A run that is being put together, from its leader on.
+struct Joining {
+    joined: Joined,
+    begun: bool,
+}
+
+impl Joining {
+    fn new(policy: Policy, leader: &RawEvent) -> Joining {
+        Joining { joined: Joined::leader(policy, leader.kind), begun: false }
+    }
+
+    /// Whether the next raw event of the process is of the run: `Many`, `Apart` or `Never`. The
+    /// first one is the leader.
+    fn join(&mut self, raw: &RawEvent) -> Join {
+        if std::mem::replace(&mut self.begun, true) {
+            self.joined.join(raw.kind)
+        } else {
+            Join::Many
         }
-        &keys[..(1 + joined.len()).min(keys.len())]
     }
 }
 
@@ -167,6 +196,20 @@ mod tests {
         assert_eq!(times(queue.pop()), [15]);
         assert!(queue.pop().is_none() && queue.is_empty());
         assert!(queue.by_process.is_empty());
+    }
+
+    #[test]
+    fn what_is_of_another_class_leaves_alone_and_later() {
+        let mut queue = Queue::new(HOLD_NS, Policy::Full);
+        for (kind, time_ns) in
+            [(Kind::Fork, 10), (Kind::Existing, 15), (Kind::Exec, 20), (Kind::Exit, 30)]
+        {
+            queue.push(raw(kind, 1, time_ns));
+        }
+        assert_eq!(queue.next_run().map(|raw| raw.time_ns).collect::<Vec<_>>(), [10, 20, 30]);
+        assert_eq!(times(queue.pop()), [10, 20, 30]);
+        assert_eq!(times(queue.pop()), [15]);
+        assert!(queue.is_empty() && queue.by_process.is_empty());
     }
 
     #[test]

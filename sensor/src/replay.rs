@@ -1,6 +1,7 @@
 //! A recording through the whole pipeline: the machine gets what it got then, at the times at which
 //! it got it.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,9 +33,18 @@ pub fn replay(
     path: &Path,
     settings: &Settings,
     rules: RuleSet,
+    deliver: impl FnMut(Arc<Event>) -> bool,
+) -> Result<Replayed, RecordingError> {
+    replay_from(Reader::open(path)?, settings, rules, deliver)
+}
+
+/// Replays what a reader gives, as [`replay`] does a file.
+pub fn replay_from<R: Read>(
+    mut reader: Reader<R>,
+    settings: &Settings,
+    rules: RuleSet,
     mut deliver: impl FnMut(Arc<Event>) -> bool,
 ) -> Result<Replayed, RecordingError> {
-    let mut reader = Reader::open(path)?;
     let mut sensor = Sensor::new(settings, rules);
     let mut out = Vec::new();
     let mut inputs = 0;
@@ -53,8 +63,9 @@ pub fn replay(
         } else {
             sensor.feed(&input, now_ns, &mut out);
         }
-        // Hashes and names come from the recording: nobody is asked.
+        // Hashes and names of users and containers come from the recording: nobody is asked.
         sensor.take_hash_requests();
+        sensor.take_container_requests();
         sensor.take_questions();
         if !out.drain(..).all(&mut deliver) {
             return Ok(Replayed { sensor, inputs, damage: None });

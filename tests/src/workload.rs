@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use ocellus::input::{FileId, HostInfo, Input};
 use ocellus_ebpf::abi::{File, Kind, Record};
 
+/// Cgroup of every process that has no other.
+const CGROUP: &str = "/user.slice/session-1.scope";
+
 /// A process of the workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proc {
@@ -46,8 +49,13 @@ impl Proc {
 
     /// It was forked.
     pub fn fork(self, time_ns: u64, comm: &str) -> Vec<u8> {
-        let cgroup = b"/user.slice/session-1.scope";
-        self.record(Kind::Fork, time_ns, comm).encode([b"", b"", b"/srv", cgroup, b"", b""])
+        self.fork_in(time_ns, comm, CGROUP)
+    }
+
+    /// The same in another cgroup.
+    pub fn fork_in(self, time_ns: u64, comm: &str, cgroup: &str) -> Vec<u8> {
+        let spans: [&[u8]; 6] = [b"", b"", b"/srv", cgroup.as_bytes(), b"", b""];
+        self.record(Kind::Fork, time_ns, comm).encode(spans)
     }
 
     /// It executes `exe` with these arguments.
@@ -61,7 +69,7 @@ impl Proc {
             argv.extend_from_slice(arg.as_bytes());
             argv.push(0);
         }
-        let cgroup = b"/user.slice/session-1.scope";
+        let cgroup = CGROUP.as_bytes();
         record.encode([exe.as_bytes(), exe.as_bytes(), b"/srv", cgroup, &argv, b""])
     }
 

@@ -380,3 +380,123 @@ fn systemd_is_told_of_the_start_of_life_and_of_the_end() {
     wait_for("STOPPING=1");
     running.wait_for_end().assert_balanced();
 }
+
+/// `Name: value` of each thread's status in /proc, by the thread's name.
+fn threads(pid: u32, name: &str) -> Vec<(String, String)> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let mut all = Vec::new();
+    for task in tasks {
+        let path = task.expect("it is readable").path();
+        let Ok(status) = std::fs::read_to_string(path.join("status")) else { continue };
+        let value = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            line.map(|line| line.trim_start_matches(':').trim().to_owned()).unwrap_or_default()
+        };
+        all.push((value("Name"), value(name)));
+    }
+    all
+}
+
+#[test]
+fn the_sensor_gives_up_what_it_does_not_need_and_still_works() {
+    need_root();
+    let dir = temp();
+    let rules = dir.path().join("rules");
+    std::fs::create_dir(&rules).expect("the directory is writable");
+    let rules_arg = rules.to_str().expect("UTF-8");
+    configure(dir.path(), "[self_test]\ninterval_s = 1\n[hash]\nwait_ms = 60000");
+    let running = Running::start(dir.path(), &["--no-snapshot", "--rules", rules_arg]);
+    let pid = running.pid();
+    for (thread, value) in threads(pid, "NoNewPrivs") {
+        assert_eq!(value, "1", "{thread}");
+    }
+    for (thread, value) in threads(pid, "Seccomp") {
+        assert_eq!(value, "2", "{thread} has no filter");
+    }
+    // CAP_DAC_READ_SEARCH is 2, CAP_SYS_PTRACE 19.
+    let readers = format!("{:016x}", 1 << 2 | 1 << 19);
+    for (thread, value) in threads(pid, "CapPrm") {
+        let reads = ["ocellus-hash", "ocellus-reader", "ocellus-contain"];
+        let is_reader = reads.iter().any(|name| thread.starts_with(name));
+        let expected = if is_reader { &*readers } else { "0000000000000000" };
+        assert_eq!(value, expected, "{thread}");
+    }
+    for (thread, value) in threads(pid, "CapBnd") {
+        assert!(value == readers || value == "0000000000000000", "{thread}: {value}");
+    }
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("it runs");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+    assert!(core.is_some_and(|line| line.contains(" 0 ")), "{limits}");
+
+    // What must fail was tried from inside.
+    let report = report(dir.path());
+    let lines: Vec<&str> =
+        report["privileges"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let tried: Vec<&&str> = lines.iter().filter(|line| line.starts_with("tried: ")).collect();
+    assert_eq!(tried.len(), 3, "{lines:?}");
+    assert!(tried.iter().all(|line| line.contains(": refused (")), "{lines:?}");
+    assert!(lines.iter().all(|line| !line.contains("NOT ")), "{lines:?}");
+
+    // It hashes files that others cannot read, of processes of other users.
+    let program = dir.path().join("secret-program");
+    std::fs::copy("/bin/true", &program).expect("there is true");
+    std::os::unix::fs::chown(&program, Some(65_534), Some(65_534)).expect("we are root");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("ours");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("ours");
+    let ran = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .arg(&program)
+        .arg("hash-me")
+        .status()
+        .expect("util-linux is installed");
+    assert!(ran.success());
+    let event = running.wait_for_event("hash", |event| {
+        has_argument(event, "hash-me") && field(event, "process.name") == "secret-program"
+    });
+    assert_eq!(*field(&event, "ocellus.hash.status"), json!("ok"), "{event:#}");
+
+    // It takes new rules, compiles and caches them.
+    let guest = Guest::new("late").interest(&["process.exec"], &[]).hits(&[(
+        0,
+        Action::alert(50, "late"),
+    )]);
+    std::fs::write(rules.join("late.wasm"), guest.build()).expect("it is writable");
+    running.wait_for_log("the component `late` is loaded");
+    let cached = std::fs::read_dir(dir.path().join("cache")).expect("it was made").count();
+    assert!(cached > 0, "compiled rules are kept");
+
+    // Its output is rotated.
+    let output = dir.path().join("events.ndjson");
+    std::fs::rename(&output, dir.path().join("events.1")).expect("it is written");
+    running.signal(Signal::SIGHUP);
+    wait_for_report(dir.path(), "self-test into the new file", |report| {
+        output.exists() && report["self_test"]["problem"].is_null()
+            && std::fs::metadata(&output).is_ok_and(|file| file.len() > 0)
+    });
+    let ended = running.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    ended.assert_balanced();
+}
+
+#[test]
+fn a_changed_configuration_comes_into_force_as_far_as_it_can() {
+    need_root();
+    let dir = temp();
+    configure(dir.path(), "");
+    let running = Running::start(dir.path(), &["--no-snapshot"]);
+    std::fs::create_dir(dir.path().join("conf.d")).expect("the directory is writable");
+    let fragment = dir.path().join("conf.d/10.toml");
+    let write = |text: &str| std::fs::write(&fragment, text).expect("it is writable");
+    write("[host]\nname = \"renamed\"\n[process]\nmax = 5000\n[redact]\npatterns = [\"xyzzy\"]\n");
+    running.wait_for_log("in force now: host.name, redact.patterns");
+    running.wait_for_log("in force only after a restart: process.max");
+    Command::new("/bin/true").arg("say-xyzzy").status().expect("there is true");
+    let event = running.wait_for_event("redacted event", |event| {
+        has_argument(event, "say-[redacted]")
+    });
+    assert_eq!(*field(&event, "host.name"), json!("renamed"));
+    write("[hots]\n");
+    running.wait_for_log("the new configuration is refused, the old one stays");
+    running.wait_for_log("did you mean `host`?");
+    running.stop().assert_balanced();
+}

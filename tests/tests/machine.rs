@@ -5,7 +5,11 @@ use std::sync::Arc;
 use ocellus::event::{Event, Field, Kinds};
 use ocellus::input::{Digests, HashResult, HashStatus, Input, Lost};
 use ocellus::machine::{Sensor, Settings};
+use ocellus::queue::QUEUE_EVENTS_MAX;
+use ocellus::redact::{DEFAULTS, Redactor};
 use ocellus::rules::RuleSet;
+use ocellus::throttle::{Limits, Rate};
+use ocellus_ebpf::abi::{File, Record};
 use ocellus_tests::workload::{Proc, file_id_of, preamble, raw};
 
 const MS: u64 = 1_000_000;
@@ -132,6 +136,43 @@ fn an_event_waits_for_its_hash_and_not_for_ever() {
 }
 
 #[test]
+fn a_full_queue_waits_for_no_hash_and_says_so() {
+    let mut bench = Bench::new(&Settings::default());
+    let child = Proc::INIT.child(42, T0);
+    bench.raw(child.exec(T0, "/bin/cat", &["cat"]), T0);
+    let requests = bench.sensor.take_hash_requests();
+    for n in 1..QUEUE_EVENTS_MAX as u64 {
+        bench.raw(Proc::INIT.child(100, T0 + n).fork(T0 + n, "sh"), T0 + n);
+    }
+    let events = bench.until(T0 + 200 * MS);
+    let status = |event: &Event| event.text(Field::OCELLUS_HASH_STATUS).map(str::to_owned);
+    assert_eq!(status(&events[0]).as_deref(), Some("pending"));
+    assert_eq!(events[0].text(Field::ERROR_MESSAGE), None, "nothing went wrong");
+    assert_eq!(status(&events[1]), None, "a fork of who never executed has no hash to wait for");
+
+    let digests = Digests { sha256: Some("ab".repeat(32)), ..Digests::default() };
+    let result = HashResult { id: requests[0].id, status: HashStatus::Ok, digests, detail: None };
+    bench.feed(&Input::Hash(result), T0 + 300 * MS);
+    bench.raw(child.exit(T0 + 300 * MS, "cat", 0), T0 + 300 * MS);
+    let events = bench.until(T0 + 500 * MS);
+    assert_eq!(status(&events[0]).as_deref(), Some("ok"), "the next event has it");
+    assert_eq!(events[0].text(Field::PROCESS_HASH_SHA256), Some(&*"ab".repeat(32)));
+}
+
+#[test]
+fn an_executable_that_nobody_identified_has_a_status_too() {
+    let mut bench = Bench::new(&Settings::default());
+    let child = Proc::INIT.child(42, T0);
+    let mut bytes = child.exec(T0, "/bin/cat", &["cat"]);
+    let parsed = Record::parse(&bytes).expect("it is a record");
+    bytes = Record { file: File::default(), ..parsed.record }.encode(parsed.spans);
+    bench.raw(bytes, T0);
+    let events = bench.until(T0 + 200 * MS);
+    assert_eq!(events[0].text(Field::OCELLUS_HASH_STATUS), Some("unknown"));
+    assert!(bench.sensor.take_hash_requests().is_empty());
+}
+
+#[test]
 fn loss_is_an_event_and_balances() {
     let mut bench = Bench::without_hashes();
     let lost = Lost { cause: "ring_full".into(), kind: "exec".into(), count: 12 };
@@ -172,4 +213,65 @@ fn who_is_missing_from_a_snapshot_is_gone() {
     assert_eq!(bench.sensor.table_stats().exits_inferred, 1);
     bench.until(T0 + 6_000 * MS);
     assert_eq!(bench.sensor.table().len(), 1);
+}
+
+#[test]
+fn secrets_are_gone_before_an_event_is_made() {
+    let redactor = Redactor::new(DEFAULTS).expect("they are regular expressions");
+    let mut bench =
+        Bench::new(&Settings { hashing: None, redactor, ..Settings::default() });
+    let parent = Proc::INIT.child(42, T0);
+    let args = ["tool", "--password", "hunter2", "--url=https://me:hunter2@host/"];
+    bench.raw(parent.fork(T0, "init"), T0);
+    bench.raw(parent.exec(T0 + MS, "/bin/tool", &args), T0 + MS);
+    let child = parent.child(43, T0 + 2 * MS);
+    bench.raw(child.fork(T0 + 2 * MS, "tool"), T0 + 2 * MS);
+    let events = bench.until(T0 + 500 * MS);
+    assert_eq!(events.len(), 2);
+    for event in &events {
+        assert!(!format!("{event:?}").contains("hunter2"), "{event:?}");
+    }
+    let args = events[0].texts(Field::PROCESS_ARGS).expect("it has some");
+    let expected = ["tool", "--password", "[redacted]", "--url=https://me:[redacted]@host/"];
+    assert_eq!(args.iter().collect::<Vec<_>>(), expected);
+    let redacted = events[0].texts(Field::OCELLUS_REDACTED).expect("something was replaced");
+    assert_eq!(redacted.iter().collect::<Vec<_>>(), ["process.args"]);
+}
+
+#[test]
+fn a_flood_of_one_tree_is_one_event_and_others_are_not_touched() {
+    let tree = Some(Rate { per_second: 10, burst: 5 });
+    let limits = Limits { tree, global: None };
+    let mut bench = Bench::new(&Settings { hashing: None, limits, ..Settings::default() });
+    let shell = |pid| Proc::INIT.child(pid, T0 + u64::from(pid) * 1_000);
+    let (noisy, quiet) = (shell(42), shell(43));
+    for one in [&noisy, &quiet] {
+        bench.raw(one.fork(one.start_ns, "init"), T0);
+    }
+    for number in 0..100 {
+        let start_ns = T0 + MS + number * 1_000;
+        bench.raw(noisy.child(1000 + number as u32, start_ns).fork(start_ns, "noisy"), T0 + MS);
+    }
+    let start_ns = T0 + 2 * MS;
+    bench.raw(quiet.child(5000, start_ns).fork(start_ns, "quiet"), start_ns);
+    let events = bench.until(T0 + 500 * MS);
+    let of = |pid: u32| {
+        let parent = |event: &&Arc<Event>| {
+            event.number(Field::PROCESS_PARENT_PID) == Some(u64::from(pid))
+        };
+        events.iter().filter(parent).count()
+    };
+    assert!((1..=6).contains(&of(42)), "{}", of(42));
+    assert_eq!(of(43), 1);
+    let counters = bench.sensor.counters();
+    let dropped = counters.dropped["ocellus.throttle_tree"];
+    assert_eq!(dropped, 100 - of(42) as u64);
+    // The table knows them all the same.
+    assert!(bench.sensor.table().len() > 100);
+    bench.sensor.drain(T0 + 3_000 * MS, &mut bench.out);
+    assert_eq!(bench.out.len(), 1);
+    let summary = &bench.out[0];
+    assert_eq!(summary.kinds, Kinds::SENSOR_THROTTLE);
+    assert_eq!(summary.number(Field::OCELLUS_THROTTLED_COUNT), Some(dropped));
+    assert_eq!(bench.sensor.counters().unaccounted(), 0);
 }

@@ -4,6 +4,8 @@
 //! ring.
 
 mod attach;
+mod connector;
+mod ids;
 
 use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -16,6 +18,8 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
 
 use attach::{Attached, TASKS_PROGRAM, attach_probes, load_tasks};
+use connector::Connector;
+use ids::{Ids, Without, attach_ids};
 
 use super::{BackendError, CaptureSettings, LostCounts, ProbeStatus, TaskStart};
 use crate::doctor::{BTF_PATH, Lockdown, Privileges};
@@ -37,6 +41,8 @@ const SPARE_SINCE: (u8, u8) = (6, 19);
 pub struct Ebpf {
     // Dropped in this order: the programs detach first.
     programs: aya::Ebpf,
+    /// Where functions of the kernel cannot be probed.
+    _connector: Option<Connector>,
     ring: RingBuf<MapData>,
     lost: PerCpuArray<MapData, u64>,
     probes: Vec<ProbeStatus>,
@@ -52,6 +58,7 @@ struct Variant {
     free_slots: u32,
     only_raw: bool,
     spare: bool,
+    ids_without: Without,
 }
 
 impl Default for Variant {
@@ -60,7 +67,13 @@ impl Default for Variant {
         let (major, minor) = SPARE_SINCE;
         let since = KernelVersion::new(major, minor, 0);
         let spare = KernelVersion::current().map_or(true, |now| now >= since);
-        Variant { slots, free_slots: slots, only_raw: false, spare }
+        Variant {
+            slots,
+            free_slots: slots,
+            only_raw: false,
+            spare,
+            ids_without: Without::default(),
+        }
     }
 }
 
@@ -97,6 +110,17 @@ impl Ebpf {
         Ebpf::open_with(settings, &Variant { spare: true, ..Variant::default() })
     }
 
+    /// For tests: as on a kernel that refuses probes of functions by fentry, and by kprobe too.
+    #[doc(hidden)]
+    pub fn open_without_functions(
+        settings: &CaptureSettings,
+        fentry: bool,
+        kprobe: bool,
+    ) -> Result<Ebpf, BackendError> {
+        let ids_without = Without { fentry, kprobe };
+        Ebpf::open_with(settings, &Variant { ids_without, ..Variant::default() })
+    }
+
     fn open_with(settings: &CaptureSettings, variant: &Variant) -> Result<Ebpf, BackendError> {
         settings.check()?;
         check_permitted()?;
@@ -118,15 +142,20 @@ impl Ebpf {
         let ring = take_map(&mut programs, "ring")?;
         let lost = take_map(&mut programs, "lost")?;
 
-        let (mut probes, attached) =
+        // Before forks: whose fork is seen, of that process every change is.
+        let Ids { statuses: id_probes, attached: ids, connector } =
+            attach_ids(&mut programs, &btf, variant.only_raw, settings.ids, variant.ids_without);
+        let (mut probes, mut attached) =
             attach_probes(&mut programs, &btf, variant.only_raw, variant.spare);
+        attached.extend(ids);
         if !probes.iter().any(ProbeStatus::attached) {
             let reasons: Vec<String> = probes.iter().map(ProbeStatus::to_string).collect();
             return Err(BackendError::NoProbe { reasons: reasons.join("; ") });
         }
+        probes.extend(id_probes);
         probes.push(load_tasks(&mut programs, &btf));
         let preempted = LostCounts::default();
-        Ok(Ebpf { programs, ring, lost, probes, attached, preempted })
+        Ok(Ebpf { programs, _connector: connector, ring, lost, probes, attached, preempted })
     }
 
     /// What became of each probe.
@@ -299,4 +328,4 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-const _: () = assert!(LOST_COUNT * KIND_COUNT == 16, "the probes count in as many slots");
+const _: () = assert!(LOST_COUNT * KIND_COUNT == 28, "the probes count in as many slots");

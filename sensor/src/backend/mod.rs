@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use ocellus_ebpf::abi::TaskStart;
 
@@ -31,11 +31,33 @@ pub struct CaptureSettings {
     pub args_max: u32,
     /// Bytes of the environment copied at most, up to [`ARGS_BYTES_MAX`]; 0: none is captured.
     pub env_max: u32,
+    pub ids: IdProbes,
+}
+
+/// How changes of credentials, sessions, process groups and names are taken.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum IdProbes {
+    /// Not at all.
+    Off,
+    /// In ways that cost nothing but when something changes.
+    #[default]
+    On,
+    /// Where those do not tell everything, at the end of each system call of the host, which makes
+    /// each of them some 100 instructions longer.
+    Syscalls,
 }
 
 impl Default for CaptureSettings {
     fn default() -> Self {
-        CaptureSettings { ring_bytes: 8 * 1024 * 1024, args_max: ARGS_BYTES_MAX, env_max: 0 }
+        CaptureSettings {
+            ring_bytes: 8 * 1024 * 1024,
+            args_max: ARGS_BYTES_MAX,
+            env_max: 0,
+            ids: IdProbes::default(),
+        }
     }
 }
 
@@ -58,7 +80,8 @@ impl CaptureSettings {
 /// One kernel program of ours and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProbeStatus {
-    /// What it tells: `fork`, `exec`, `exit`, `tasks`, `exec_name`.
+    /// What it tells: `fork`, `exec`, `exit`, `credentials`, `sessions`, `process_groups`, `names`,
+    /// `tasks`, `exec_name`.
     pub name: &'static str,
     /// Where it attaches, for example `tp_btf/sched_process_exec`.
     pub attach: String,

@@ -3,6 +3,7 @@
 //! Help, completions and the man page are made from these definitions, so none of them drifts.
 
 mod man;
+mod rules;
 mod schema;
 
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ use crate::control::Wanted;
 use crate::sink::Format;
 
 pub use man::man_page;
+use rules::RULES_EXAMPLES;
+pub use rules::{DiffArgs, RulesCommand, TestArgs};
 pub use schema::schema_page;
 
 const ABOUT: &str =
@@ -78,13 +81,6 @@ Examples:
   ocellus top
   ocellus top --once --interval 10";
 
-const RULES_EXAMPLES: &str = "\
-Examples:
-  ocellus rules list
-  ocellus rules mode noisy-rule shadow
-  ocellus rules build my-rule -o rules/my-rule.wasm
-  ocellus rules check rules";
-
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "ocellus", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
@@ -106,9 +102,9 @@ pub enum Command {
     /// Write raw events to a file, for `replay`
     #[command(after_help = RECORD_EXAMPLES)]
     Record(RecordArgs),
-    /// Build rules, or check them before they are deployed
+    /// Write, test, measure and compare rules
     #[command(subcommand, after_help = RULES_EXAMPLES)]
-    Rules(RulesCommand),
+    Rules(AnyRulesCommand),
     /// Tell what this kernel and this user can do, and what is missing
     Doctor(DoctorArgs),
     /// Print the process tree, as the sensor sees it when it starts
@@ -254,8 +250,18 @@ pub struct RecordArgs {
     pub max_size: ByteSize,
 }
 
+/// All that is done with rules.
 #[derive(Clone, Debug, Subcommand)]
-pub enum RulesCommand {
+pub enum AnyRulesCommand {
+    #[command(flatten)]
+    Running(RunningRules),
+    #[command(flatten)]
+    Author(RulesCommand),
+}
+
+/// What is done with the rules of the running sensor.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RunningRules {
     /// List the rules of the running sensor, and what came of them
     List {
         #[command(flatten)]
@@ -275,21 +281,6 @@ pub enum RulesCommand {
         mode: Wanted,
         #[command(flatten)]
         socket: SocketArgs,
-    },
-    /// Load each component of a directory as the sensor would, and tell what it is or why it fails
-    Check {
-        /// Directory of rules (*.wasm)
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-    },
-    /// Build the rule in a directory into a component
-    Build {
-        /// Directory of the rule's source
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-        /// File to write [default: NAME.wasm, after the directory]
-        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        output: Option<PathBuf>,
     },
 }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Actions;
 use crate::aggregate::Policy;
+use crate::backend::IdProbes;
 use crate::bytesize::ByteSize;
 use crate::digest::HashSettings;
 use crate::rules::{self, Mode, Permissions};
@@ -42,6 +43,7 @@ pub struct Config {
     pub aggregate: Aggregate,
     pub process: Process,
     pub hash: HashSettings,
+    pub container: Container,
     pub host: Host,
     pub ecs: Ecs,
     pub rules: Rules,
@@ -68,6 +70,8 @@ pub struct Capture {
     #[serde(with = "size_or_off")]
     #[schemars(with = "size_or_off::SizeOrSwitch")]
     pub env: Option<ByteSize>,
+    /// Changes of credentials, sessions, process groups and names.
+    pub ids: IdProbes,
     /// Report the processes that run when the sensor starts.
     pub snapshot: bool,
 }
@@ -107,6 +111,16 @@ pub struct Process {
     pub grace_ms: u64,
     /// Generations in `ocellus.ancestors.*`.
     pub ancestors: u32,
+}
+
+/// What is said about containers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Container {
+    /// Look up names and images in the files that the runtimes keep.
+    pub names: bool,
+    /// Where those files are looked for.
+    pub root: PathBuf,
 }
 
 /// What the sensor says about the host.
@@ -250,6 +264,7 @@ impl Default for Capture {
             ring_bytes: ByteSize(8 << 20),
             args_max: ByteSize(32 << 10),
             env: None,
+            ids: IdProbes::default(),
             snapshot: true,
         }
     }
@@ -264,6 +279,12 @@ impl Default for Aggregate {
 impl Default for Process {
     fn default() -> Process {
         Process { max: 65_536, grace_ms: 4_000, ancestors: 8 }
+    }
+}
+
+impl Default for Container {
+    fn default() -> Container {
+        Container { names: true, root: PathBuf::from("/") }
     }
 }
 

@@ -128,7 +128,7 @@ mod tests {
         report.events.drop_by("a-rule");
         report.hashing = Some(Default::default());
         let component = r#"{"name":"c","mode":"active","quarantined_until_ns":null,
-            "memory_bytes":0,"candidates":0,"calls":0,"skipped":0,"traps":0,"timeouts":0,
+            "memory_bytes":0,"candidates":0,"calls":0,"fuel":0,"skipped":0,"traps":0,"timeouts":0,
             "memory_faults":0,"output_faults":0,"quarantines":0,"restarts":0,
             "log_lines_suppressed":0,"rules":[{"id":"r","hits":0,"tags":0,"alerts":0,"drops":0,
             "drops_overruled":0,"drops_repeated":0,"refused":0,"shadowed":0}]}"#;

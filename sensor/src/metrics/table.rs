@@ -292,6 +292,10 @@ pub static METRICS: &[Metric] = metrics! {
         "Calls of the component"
         => "Nothing; it is what the component's time is divided by."
         |it, to| components(to, it, |stats| stats.counters.calls as f64);
+    Counter "ocellus_component_fuel_total" ["component"]
+        "Fuel that the calls took; 0 where time is measured by the clock, as in a running sensor"
+        => "Nothing; it is for comparing versions of a rule."
+        |it, to| components(to, it, |stats| stats.counters.fuel as f64);
     Counter "ocellus_component_skipped_total" ["component"]
         "Events that it did not see, in quarantine or while it could not be restarted"
         => "Grows: detections are missing; see ocellus_component_quarantined."

@@ -9,6 +9,8 @@ mod rust;
 mod script;
 mod tools;
 
+pub(crate) use tools::Scratch;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
@@ -147,7 +149,7 @@ fn check_exports(component: &[u8]) -> Result<(), BuildError> {
 }
 
 /// Write beside the file, then rename.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     let part = path.with_added_extension("part");
     std::fs::write(&part, bytes).map_err(|source| BuildError::Io {
         action: "write",

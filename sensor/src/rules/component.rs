@@ -142,7 +142,10 @@ impl Loaded {
             }
         };
         self.counters.calls += 1;
-        let hits = instance.judge(&self.blueprint.engine, &self.blueprint.budget, event, now_ns)?;
+        let Blueprint { engine, budget, .. } = &self.blueprint;
+        let hits = instance.judge(engine, budget, event, now_ns);
+        self.counters.fuel += instance.take_fuel();
+        let hits = hits?;
         output::check(&hits, self.rules.len()).map_err(Failure::output)?;
         Ok(hits)
     }

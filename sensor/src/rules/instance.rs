@@ -12,6 +12,7 @@ use super::wit;
 use crate::event::Event;
 
 /// All that is needed to start an instance of a component, again and again.
+#[derive(Clone)]
 pub(super) struct Blueprint {
     pub engine: RuleEngine,
     /// The component with its imports resolved.
@@ -26,6 +27,7 @@ pub(super) struct Blueprint {
 pub(super) struct Instance {
     store: Store<HostState>,
     guest: wit::Rule,
+    fuel: u64,
 }
 
 /// What `configure` answered.
@@ -55,7 +57,7 @@ impl Blueprint {
             Err(error) => return Err(Failure::of(&error, &mut store)),
         };
         store.set_hostcall_fuel(budget::CALL_BYTES);
-        Ok((Instance { store, guest }, configured))
+        Ok((Instance { store, guest, fuel: 0 }, configured))
     }
 }
 
@@ -72,7 +74,13 @@ impl Instance {
         self.store.data_mut().begin(event.clone(), now_ns);
         let result = self.guest.call_on_event(&mut self.store);
         self.store.data_mut().end();
+        self.fuel += engine.spent(&self.store, budget.time_ms);
         result.map_err(|error| Failure::of(&error, &mut self.store))
+    }
+
+    /// Fuel that its calls took since this was last asked.
+    pub(super) fn take_fuel(&mut self) -> u64 {
+        std::mem::take(&mut self.fuel)
     }
 
     /// Linear memory that the guest holds, in bytes.

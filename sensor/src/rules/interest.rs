@@ -5,6 +5,8 @@ use crate::event::{Event, Field, FieldType, Kinds, Value};
 use super::text_set::{Match, TextSet};
 use super::{names, wit};
 
+mod explain;
+
 /// Most interests of one component: a generated set has about one for each of its rules.
 pub const INTERESTS_MAX: usize = 4096;
 /// Most terms of one interest.
@@ -13,7 +15,7 @@ pub const TERMS_MAX: usize = 32;
 pub const TERM_TEXTS_MAX: usize = 4096;
 
 /// All interests of one component.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Interests {
     /// Kinds that at least one of them wants.
     kinds: Kinds,
@@ -21,19 +23,19 @@ pub struct Interests {
     any: Box<[Interest]>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Interest {
     kinds: Kinds,
     all: Box<[Term]>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Term {
     field: Field,
     test: Test,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Test {
     Text(Match, TextSet),
     /// Both included.

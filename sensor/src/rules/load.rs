@@ -157,8 +157,8 @@ pub struct Prepared {
     pub(super) rules: Vec<Arc<RuleInfo>>,
     pub(super) interests: Interests,
     pub(super) settings: Settings,
-    digest: String,
-    from_cache: bool,
+    pub(super) digest: String,
+    pub(super) from_cache: bool,
 }
 
 impl std::fmt::Debug for Prepared {

@@ -23,15 +23,17 @@ mod interest;
 mod limits;
 mod load;
 mod metadata;
-mod names;
+pub(crate) mod names;
 mod output;
 mod precompiled;
 mod set;
 mod stats;
 mod text_set;
+pub mod trial;
 mod trust;
 mod watch;
 mod wit;
+pub mod world;
 
 pub use cache::{Cache, CacheError};
 pub use change::{Change, Notice};

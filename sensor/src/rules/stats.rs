@@ -30,6 +30,8 @@ pub struct ComponentCounters {
     pub candidates: u64,
     /// Calls of `on-event`.
     pub calls: u64,
+    /// Fuel that these took; 0 where time is measured by the clock.
+    pub fuel: u64,
     /// Candidates that it did not see, because it was in quarantine or could not be restarted.
     pub skipped: u64,
     /// Faults by cause.

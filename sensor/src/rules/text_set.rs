@@ -33,6 +33,11 @@ impl TextSet {
         TextSet { texts, hashed }
     }
 
+    /// The texts, in the order given.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| &**text)
+    }
+
     /// Whether a text compares with one of the set.
     pub fn matches(&self, how: Match, text: &str) -> bool {
         match how {

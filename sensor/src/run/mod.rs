@@ -20,6 +20,7 @@ mod upkeep;
 pub use replay::{ReplayReport, replay};
 pub use rules::{RulesError, load_once};
 pub use self_test::{COMMAND as SELF_TEST_COMMAND, help as help_self_test};
+pub(crate) use settings::machine as machine_settings;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -33,11 +34,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::backend::BackendError;
 use crate::config::{self, Config, ConfigError};
+use crate::container::files::Reader as ContainerReader;
 use crate::control::{Ask, Server};
 use crate::digest::pool::Pool;
 use crate::event::{Event, Kinds};
 use crate::host::boottime_ns;
-use crate::input::{HashResult, HashStatus, Input, NameAnswers};
+use crate::input::{ContainerAnswer, HashResult, HashStatus, Input, NameAnswers};
 use crate::machine::Sensor;
 use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
@@ -123,6 +125,7 @@ pub enum RunError {
 enum Message {
     Hash(HashResult),
     Names(NameAnswers),
+    Container(ContainerAnswer),
     Snapshot(Snapshot),
 }
 
@@ -156,6 +159,7 @@ struct Rim {
     notifier: Notifier,
     reader: Reader,
     resolver: Resolver,
+    containers: Option<ContainerReader>,
     name_files: NameFiles,
     rules: Option<Rules>,
     sender: mpsc::Sender<Message>,
@@ -315,6 +319,11 @@ impl Rim {
                 drop(self.sender.try_send(Message::Hash(result)));
             }
         }
+        for request in self.sensor.take_container_requests() {
+            if let Some(containers) = &self.containers {
+                containers.ask(request);
+            }
+        }
         let questions = self.sensor.take_questions();
         if !questions.is_empty() {
             let Questions { users, groups } = &questions;
@@ -345,6 +354,7 @@ impl Rim {
         match message {
             Message::Hash(result) => self.input(&Input::Hash(result)),
             Message::Names(answers) => self.input(&Input::MoreNames(answers)),
+            Message::Container(answer) => self.input(&Input::Container(answer)),
             Message::Snapshot(snapshot) => self.take_snapshot(&snapshot),
         }
     }

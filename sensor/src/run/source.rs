@@ -32,7 +32,8 @@ enum Probes {
 /// What the kprobe backend does not give, in the words of the log.
 const KPROBE_LACKS: &str = "paths, cgroups, environments and long arguments are read from /proc \
     afterwards: they are missing for processes that end at once, and named in ocellus.inferred \
-    otherwise; start times of processes that run already are rounded to 10 ms";
+    otherwise; start times of processes that run already are rounded to 10 ms; changes of ids and \
+    names are no events and show with the next one of their process";
 
 impl Source {
     pub(crate) fn open(capture: &Capture) -> Result<Source, BackendError> {
@@ -40,6 +41,7 @@ impl Source {
             ring_bytes: capture.ring_bytes.0 as u32,
             args_max: capture.args_max.0 as u32,
             env_max: capture.env.map_or(0, |size| size.0 as u32),
+            ids: capture.ids,
         };
         settings.check()?;
         let probes = Probes::open(capture.backend, &settings)?;

@@ -14,7 +14,8 @@ use super::rules::Rules;
 use super::self_test::SelfTest;
 use super::source::Source;
 use super::{Message, Options, Rim, RunError, settings};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Container};
+use crate::container::files::Reader as ContainerReader;
 use crate::control::{Ask, ControlError, Server};
 use crate::digest::pool::Pool;
 use crate::error_chain::ErrorChain;
@@ -58,6 +59,8 @@ impl Rim {
         // These threads read other processes and their files.
         let pool = start_pool(&config, &sender)?;
         let reader = Reader::start(sender.clone()).map_err(start_error("the snapshots"))?;
+        let containers = start_containers(&config.container, &sender)
+            .map_err(start_error("the look-ups of containers"))?;
         privileges.extend(privilege::confine_loop(&config.privileges, &needs));
 
         // Everything from here on does with what the loop may do.
@@ -94,6 +97,7 @@ impl Rim {
             notifier,
             reader,
             resolver,
+            containers,
             name_files: NameFiles::default(),
             rules,
             sender,
@@ -184,6 +188,17 @@ fn start_pool(config: &Config, sender: &mpsc::Sender<Message>) -> Result<Option<
     let on_done = move |result| drop(answers.try_send(Message::Hash(result)));
     let pool = Pool::start(config.hash.clone(), on_done);
     pool.map(Some).map_err(start_error("the hash threads"))
+}
+
+/// Starts the thread that reads what is known of containers, if that is wanted.
+fn start_containers(
+    settings: &Container,
+    sender: &mpsc::Sender<Message>,
+) -> std::io::Result<Option<ContainerReader>> {
+    let answers = sender.clone();
+    let on_answer = move |answer| drop(answers.try_send(Message::Container(answer)));
+    let start = || ContainerReader::start(settings.root.clone(), on_answer);
+    settings.names.then(start).transpose()
 }
 
 /// Lets the event loop wait for a descriptor.

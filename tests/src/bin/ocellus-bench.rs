@@ -1,5 +1,7 @@
-//! `make bench`: what the core costs, by stage, on a made-up recording of a storm of processes, and
-//! what the sensor costs on live ones.
+//! `make bench`: what the core costs, by stage, on a made-up recording of a storm of processes; what
+//! it holds in memory; and, as root, what the sensor costs on live ones and how late its events are.
+//!
+//! `target/release/ocellus-bench hold` measures the hold times from which the default was chosen.
 //!
 //! Absolute figures depend on the machine; the columns of one run compare with each other.
 
@@ -22,6 +24,8 @@ use ocellus::raw::{Decoder, Kind};
 use ocellus::recording::Writer;
 use ocellus::rules::{Loader, Metering, RuleEngine, RuleSet};
 use ocellus::sink::encode;
+use ocellus_tests::churn::Churn;
+use ocellus_tests::latency::{self, Load};
 use ocellus_tests::load;
 use ocellus_tests::program::ocellus;
 use ocellus_tests::workload::{preamble, storm};
@@ -41,9 +45,30 @@ const ROUNDS: usize = 5;
 const WORKERS: usize = 2;
 const LIVE_DURATION: Duration = Duration::from_secs(10);
 
+/// How long a latency is measured.
+const LATENCY_DURATION: Duration = Duration::from_secs(5);
+/// Loads under which it is.
+const LOADS: [Load; 2] = [Load::Idle, Load::Storm { workers: WORKERS }];
+/// Hold times that are compared, in ms.
+const HOLDS_MS: [u64; 8] = [0, 2, 5, 10, 20, 50, 100, 200];
+
+/// Processes that must take as much memory as many more of them: enough to fill every table that
+/// the default settings bound by time.
+const CHURN_FEW: u64 = 10_000;
+const CHURN_MANY: u64 = 1_000_000;
+
 type Workload = [(u64, Vec<u8>)];
 
 fn main() {
+    match std::env::args().nth(1).as_deref() {
+        None => all(),
+        Some("hold") => holds(),
+        Some("churn") => churn(),
+        Some(other) => panic!("{other} is not measured: hold or churn, or nothing for all"),
+    }
+}
+
+fn all() {
     let records = storm(PROCESSES, 8, STEP_NS);
     println!("{} raw events of {PROCESSES} processes", records.len());
     println!("\n{:<34} {:>12} {:>12}", "core", "raw events/s", "ns/raw event");
@@ -57,7 +82,45 @@ fn main() {
     println!("\n{:<34} {:>12} {:>12}", "stage", "events/s", "ns/event");
     stages(&records, &events);
     replayed(&records);
+    let bench = std::env::current_exe().expect("a program knows where it is");
+    // In a process of its own, whose memory nothing else has used.
+    assert!(Command::new(bench).arg("churn").status().expect("it starts").success());
     live();
+}
+
+/// Memory after few and after many processes. Fails where it grows.
+fn churn() {
+    let mut churn = Churn::default();
+    println!("\nmemory of the core under churn, each process with a file that is new");
+    let mut resident = |processes| {
+        churn.run_until(processes);
+        let kib = load::resident_kib(std::process::id());
+        println!("after {processes:>9} processes, {:>9} events: {kib} KiB", churn.events());
+        kib
+    };
+    let (few, many) = (resident(CHURN_FEW), resident(CHURN_MANY));
+    assert!(many <= few + few / 10, "it grew by more than a tenth");
+}
+
+/// Latency and merging by hold time.
+fn holds() {
+    println!("processes that are one event, and milliseconds from the kernel to the output");
+    println!(
+        "{:>8} {:>6} {:>10} {:>8} {:>8} {:>8}",
+        "hold ms", "load", "run", "whole %", "p50", "p99"
+    );
+    for hold_ms in HOLDS_MS {
+        for load in LOADS {
+            let hold = hold_ms.to_string();
+            latency_line(&hold, load, latency::measure(Some(hold_ms), load, LATENCY_DURATION));
+        }
+    }
+}
+
+fn latency_line(hold: &str, load: Load, latency: latency::Latency) {
+    let latency::Latency { generated, whole_percent, p50_ms, p99_ms, lost } = latency;
+    print!("{hold:>8} {:>6} {generated:>10} {whole_percent:>8.1}", load.name());
+    println!(" {p50_ms:>8.1} {p99_ms:>8.1}{}", if lost > 0 { "  (events were lost)" } else { "" });
 }
 
 /// All records through a machine; the events that came out.
@@ -177,7 +240,7 @@ fn core_stages(records: &Workload) {
         timed(|| {
             for raw in &execs {
                 let process = table.get(ProcessId::of(raw)).expect("it was applied");
-                black_box(enricher.process_event(&table, process, std::slice::from_ref(raw)));
+                black_box(enricher.process_event(&table, process, std::slice::from_ref(raw), None));
             }
         })
     });
@@ -262,6 +325,14 @@ fn live() {
     println!("CPU of the sensor {:.2} s, {each_us:.0} us a process", report.cpu_seconds);
     println!("peak resident size of the sensor {} KiB", report.peak_kib);
     println!("{}", report.totals);
+    println!("\nmilliseconds from the kernel to the output, default hold time");
+    println!(
+        "{:>8} {:>6} {:>10} {:>8} {:>8} {:>8}",
+        "hold ms", "load", "run", "whole %", "p50", "p99"
+    );
+    for load in LOADS {
+        latency_line("default", load, latency::measure(None, load, LATENCY_DURATION));
+    }
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {

@@ -267,7 +267,7 @@ fn spoofed_kernel_thread(stage: &Stage) -> Held {
     let family = stage
         .play(Command::new(WORKLOAD).arg0("[kworker/0:1]").args(["change-name", "kworker/0:1"]));
     let (root, child) = (family.root(), family.named("child"));
-    root.assert_kinds("fork exec exit");
+    root.assert_kinds("fork exec name_change exit");
     expect(
         root.the("exec"),
         &[

@@ -147,7 +147,8 @@ impl Life {
         self.all(kind).pop().unwrap_or_else(|| panic!("no {kind} of {:#?}", self.events))
     }
 
-    fn all(&self, wanted: &str) -> Vec<&Value> {
+    /// All events of this kind.
+    pub fn all(&self, wanted: &str) -> Vec<&Value> {
         let events = self.events.iter().map(|event| &**event);
         events.filter(|event| kind(event) == wanted).collect()
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
+use ocellus_tests::program::field;
 use serde_json::{Value, json};
 
 use crate::family::expect;
@@ -28,13 +29,61 @@ pub const GROUP: Group = Group {
         Scenario {
             name: "set-uid and set-gid program",
             expected: "flagged; the effective and saved ids are the owner's, the real ones the \
-                       caller's",
+                       caller's; the ones before are told",
             run: set_uid_program,
         },
         Scenario {
+            name: "set-gid program",
+            expected: "flagged, and the group before is told; a file that its group may not \
+                       execute is not set-gid",
+            run: set_gid_program,
+        },
+        Scenario {
             name: "file capabilities",
-            expected: "effective and permitted capabilities are those of the file",
+            expected: "flagged; effective and permitted capabilities are those of the file",
             run: file_capabilities,
+        },
+        Scenario {
+            name: "each of setuid, setreuid, setresuid, setfsuid and the same for groups",
+            expected: "an event for each, with the ids after and those before that changed",
+            run: each_id,
+        },
+        Scenario {
+            name: "ids, process group and name as they are already",
+            expected: "no event where nothing changes, nor where the call fails",
+            run: same_ids,
+        },
+        Scenario {
+            name: "a thread's own credentials",
+            expected: "an event with the thread's ids and `process.thread.id`; the end has those \
+                       of the process again",
+            run: thread_ids,
+        },
+        Scenario {
+            name: "credentials of a process with 9 threads",
+            expected: "one event, although each thread changes its own",
+            run: all_threads_ids,
+        },
+        Scenario {
+            name: "setsid",
+            expected: "an event with session and process group after and before",
+            run: set_session,
+        },
+        Scenario {
+            name: "setpgid",
+            expected: "an event with the process group after and before; where only system calls \
+                       tell and a parent moves its child, it shows with the child's next event",
+            run: set_process_group,
+        },
+        Scenario {
+            name: "capset",
+            expected: "an event with the capabilities after and before",
+            run: lower_capability,
+        },
+        Scenario {
+            name: "PR_SET_NAME and /proc/self/comm",
+            expected: "an event for each, with the name before; none for the name of a thread",
+            run: names,
         },
         Scenario {
             name: "ambient, inheritable and bounding capabilities",
@@ -117,6 +166,13 @@ fn set_uid_program(stage: &Stage) -> Held {
             ("ocellus.exe.mode", json!("6755")),
             ("ocellus.exe.uid", owner),
             ("process.thread.capabilities.effective", json!(null)),
+            ("ocellus.changes", json!(["user", "group"])),
+            ("ocellus.previous.user.id", json!(CALLER.to_string())),
+            ("ocellus.previous.saved_user.id", json!(CALLER.to_string())),
+            ("ocellus.previous.real_user.id", json!(null)),
+            ("ocellus.previous.group.id", json!(CALLER.to_string())),
+            ("ocellus.secure_exec", json!(true)),
+            ("ocellus.exe.capabilities", json!(null)),
         ],
     );
     Held::Yes
@@ -142,8 +198,241 @@ fn file_capabilities(stage: &Stage) -> Held {
             ("ocellus.capabilities.inheritable", json!(null)),
             ("ocellus.capabilities.ambient", json!(null)),
             ("ocellus.exe.setuid", json!(null)),
+            ("ocellus.exe.capabilities", json!(true)),
+            ("ocellus.secure_exec", json!(true)),
+            ("ocellus.changes", json!(["capabilities"])),
+            ("ocellus.previous.capabilities.effective", json!(null)),
         ],
     );
+    Held::Yes
+}
+
+fn set_gid_program(stage: &Stage) -> Held {
+    let dir = match grants_rights(stage, "set-gid") {
+        Ok(dir) => dir,
+        Err(held) => return held,
+    };
+    let [owner, caller] = [OWNER, CALLER].map(|id| json!(id.to_string()));
+    for (mode, works) in [(0o2755, true), (0o2745, false)] {
+        let path = dir.join(format!("{mode:o}"));
+        let program = copy(STILL, &path);
+        std::os::unix::fs::chown(&path, None, Some(OWNER)).expect("we are root");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .expect("it is ours");
+        let family = stage.play(&mut as_caller(&program));
+        let flag = if works { json!(true) } else { json!(null) };
+        expect(
+            family.root().the("exec"),
+            &[
+                ("process.group.id", if works { owner.clone() } else { caller.clone() }),
+                ("process.real_group.id", caller.clone()),
+                ("process.user.id", caller.clone()),
+                ("ocellus.exe.setgid", flag.clone()),
+                ("ocellus.exe.setuid", json!(null)),
+                ("ocellus.exe.capabilities", json!(null)),
+                ("ocellus.secure_exec", flag),
+                ("ocellus.previous.group.id", if works { caller.clone() } else { json!(null) }),
+            ],
+        );
+    }
+    Held::Yes
+}
+
+fn each_id(stage: &Stage) -> Held {
+    let family = stage.play(&mut stage.workload(["each-id"]));
+    let root = family.root();
+    let kinds = ["id_change"; 8].join(" ");
+    root.assert_kinds(&format!("fork exec {kinds} exit"));
+    let group = |id: [u32; 4]| ids("group", id);
+    let user = |id: [u32; 4]| ids("user", id);
+    // Real, effective, saved, for files: after each call.
+    let steps = [
+        group([2001, 2001, 2001, 2001]),
+        group([2002, 2003, 2003, 2003]),
+        group([2004, 2005, 2006, 2005]),
+        group([2004, 2005, 2006, 2007]),
+        user([0, 0, 0, 1007]),
+        user([1002, 0, 0, 0]),
+        user([1004, 0, 1006, 0]),
+        user([1001, 1001, 1001, 1001]),
+    ];
+    let changes = root.all("id_change");
+    for (event, step) in changes.iter().zip(steps) {
+        expect(event, &step);
+    }
+    let before = |field: &'static str, id: u32| (field, json!(id.to_string()));
+    expect(
+        changes[1],
+        &[
+            before("ocellus.previous.real_group.id", 2001),
+            before("ocellus.previous.group.id", 2001),
+            before("ocellus.previous.saved_group.id", 2001),
+            before("ocellus.previous.filesystem_group.id", 2001),
+            ("ocellus.previous.user.id", json!(null)),
+            ("ocellus.changes", json!(["group"])),
+            ("event.action", json!("process_changed_ids")),
+            ("event.type", json!(["change"])),
+        ],
+    );
+    expect(
+        changes[6],
+        &[
+            before("ocellus.previous.real_user.id", 1002),
+            before("ocellus.previous.saved_user.id", 0),
+            ("ocellus.previous.user.id", json!(null)),
+            ("ocellus.changes", json!(["user"])),
+        ],
+    );
+    expect(
+        changes[7],
+        &[
+            before("ocellus.previous.real_user.id", 1004),
+            before("ocellus.previous.user.id", 0),
+            before("ocellus.previous.saved_user.id", 1006),
+            before("ocellus.previous.filesystem_user.id", 0),
+            ("ocellus.changes", json!(["user", "capabilities"])),
+            ("process.thread.capabilities.effective", json!(null)),
+            ("process.thread.id", json!(null)),
+        ],
+    );
+    assert!(field(changes[7], "ocellus.previous.capabilities.permitted").is_array());
+    Held::Yes
+}
+
+/// Real, effective and saved id of users or groups, and the one for access to files.
+fn ids(of: &str, [real, effective, saved, files]: [u32; 4]) -> Vec<(&'static str, Value)> {
+    let names = if of == "user" {
+        [
+            "process.real_user.id",
+            "process.user.id",
+            "process.saved_user.id",
+            "ocellus.filesystem_user.id",
+        ]
+    } else {
+        [
+            "process.real_group.id",
+            "process.group.id",
+            "process.saved_group.id",
+            "ocellus.filesystem_group.id",
+        ]
+    };
+    let files = if files == effective { Value::Null } else { json!(files.to_string()) };
+    let ids = [real, effective, saved].map(|id| json!(id.to_string()));
+    names.into_iter().zip(ids.into_iter().chain([files])).collect()
+}
+
+fn same_ids(stage: &Stage) -> Held {
+    let family = stage.play(&mut stage.workload(["same-ids"]));
+    family.root().assert_kinds("fork exec id_change pgid_change exit");
+    Held::Yes
+}
+
+fn thread_ids(stage: &Stage) -> Held {
+    let family = stage.play(&mut stage.workload(["thread-ids"]));
+    let root = family.root();
+    root.assert_kinds("fork exec id_change exit");
+    expect(
+        root.the("id_change"),
+        &[
+            ("process.thread.id", json!(family.fact("thread"))),
+            ("process.pid", json!(root.pid)),
+            ("process.user.id", json!("1001")),
+            ("ocellus.previous.user.id", json!("0")),
+        ],
+    );
+    expect(root.the("exit"), &[("process.user.id", json!("0"))]);
+    Held::Yes
+}
+
+fn all_threads_ids(stage: &Stage) -> Held {
+    let family = stage.play(&mut stage.workload(["all-threads-ids"]));
+    let root = family.root();
+    root.assert_kinds("fork exec id_change exit");
+    let id = |event| expect(event, &[("process.user.id", json!("1001"))]);
+    id(root.the("id_change"));
+    id(root.the("exit"));
+    Held::Yes
+}
+
+fn set_session(stage: &Stage) -> Held {
+    let family = stage.play(&mut stage.workload(["places"]));
+    let (root, child) = (family.root(), family.named("session"));
+    child.assert_kinds("fork id_change exit");
+    let before = root.the("exec");
+    expect(
+        child.the("id_change"),
+        &[
+            ("ocellus.sid", json!(child.pid)),
+            ("ocellus.pgid", json!(child.pid)),
+            ("ocellus.previous.sid", field(before, "ocellus.sid").clone()),
+            ("ocellus.previous.pgid", field(before, "ocellus.pgid").clone()),
+            ("ocellus.changes", json!(["session", "process_group"])),
+            ("process.session_leader.same_as_process", json!(true)),
+            ("process.interactive", json!(false)),
+        ],
+    );
+    Held::Yes
+}
+
+fn set_process_group(stage: &Stage) -> Held {
+    let family = stage.play(&mut stage.workload(["places"]));
+    let (group, other) = (family.named("group"), family.named("other"));
+    let before = field(family.root().the("exec"), "ocellus.pgid").clone();
+    let moved = [
+        ("ocellus.pgid", json!(group.pid)),
+        ("ocellus.previous.pgid", before.clone()),
+        ("ocellus.previous.sid", json!(null)),
+        ("ocellus.changes", json!(["process_group"])),
+    ];
+    group.assert_kinds("fork pgid_change exit");
+    expect(group.the("pgid_change"), &moved);
+    expect(group.the("pgid_change"), &[("event.action", json!("process_changed_pgid"))]);
+    let told = match other.kinds()[..] {
+        ["fork", "pgid_change", "exit"] => other.the("pgid_change"),
+        _ => other.the("exit"),
+    };
+    expect(told, &moved);
+    Held::Yes
+}
+
+fn lower_capability(stage: &Stage) -> Held {
+    let family = stage.play(&mut stage.workload(["lower-capability"]));
+    let root = family.root();
+    root.assert_kinds("fork exec id_change exit");
+    let all = field(root.the("exec"), "process.thread.capabilities.effective");
+    let event = root.the("id_change");
+    expect(
+        event,
+        &[
+            ("ocellus.changes", json!(["capabilities"])),
+            ("ocellus.previous.capabilities.effective", all.clone()),
+            ("ocellus.previous.capabilities.permitted", json!(null)),
+            ("process.thread.capabilities.permitted", all.clone()),
+        ],
+    );
+    let left = field(event, "process.thread.capabilities.effective");
+    let left = left.as_array().expect("some are left");
+    assert!(!left.contains(&json!("CAP_SYS_TIME")) && left.contains(&json!("CAP_SYS_PTRACE")));
+    Held::Yes
+}
+
+fn names(stage: &Stage) -> Held {
+    let family = stage.play(&mut stage.workload(["names"]));
+    let root = family.root();
+    root.assert_kinds("fork exec name_change name_change exit");
+    let names = [("first name", "workload"), ("second name", "first name")];
+    for (event, (after, before)) in root.all("name_change").into_iter().zip(names) {
+        expect(
+            event,
+            &[
+                ("process.name", json!(after)),
+                ("ocellus.previous.name", json!(before)),
+                ("ocellus.changes", json!(["name"])),
+                ("event.action", json!("process_changed_name")),
+            ],
+        );
+    }
+    expect(root.the("exit"), &[("process.name", json!("second name"))]);
     Held::Yes
 }
 

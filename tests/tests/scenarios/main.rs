@@ -12,11 +12,13 @@
 
 mod args;
 mod births;
+mod containers;
 mod ends;
 mod execs;
 mod family;
 mod files;
 mod ids;
+mod kernel;
 mod namespaces;
 mod page;
 mod runner;
@@ -31,7 +33,7 @@ use std::process::ExitCode;
 use runner::{Group, Outcome};
 
 /// In the order of the page.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 13] = [
     births::GROUP,
     threads::GROUP,
     execs::GROUP,
@@ -41,6 +43,8 @@ const GROUPS: [Group; 11] = [
     sessions::GROUP,
     ends::GROUP,
     namespaces::GROUP,
+    containers::GROUP,
+    kernel::GROUP,
     storms::GROUP,
     snapshot::GROUP,
 ];

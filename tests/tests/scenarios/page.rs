@@ -13,9 +13,6 @@ The hard cases of a process's life, each as a test of the whole program on live 
 --workspace --test scenarios`, after `cargo build --workspace`. *Holds*: all fields were as \
 expected. *Unsupported here*: the kernel or the host of that run cannot do what the scenario is \
 about.
-
-A program that the kernel itself starts (`core_pattern`, `release_agent`) is not among them: it \
-takes a setting of the whole host.
 ";
 
 /// Writes the page with `UPDATE=1`, else fails where it does not list what there is.

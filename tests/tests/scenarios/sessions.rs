@@ -142,7 +142,7 @@ fn daemon_of(stage: &Stage, command: &str) -> (Family, Life, Life) {
     actor.wait_for("end of the daemon", |family| pid_of(family, "exit"));
     let family = actor.finish();
     let (middle, daemon) = (family.named("middle"), family.named("daemon"));
-    middle.assert_kinds("fork exit");
+    middle.assert_kinds("fork id_change exit");
     assert_eq!(daemon.kinds().first(), Some(&"fork"));
     expect(
         daemon.the("fork"),

@@ -25,10 +25,13 @@ pub const STILL32: &str = env!("OCELLUS_STILL32");
 pub const ENV_BYTES: usize = 16 << 10;
 
 /// Each raw event is an event of its own, so that what is told does not depend on how fast a busy
-/// machine runs a scenario. That they merge is tested where one sensor serves one test. Hashes are
+/// machine runs a scenario. Changes of ids are seen by whatever way this kernel has. That they merge is tested where one sensor serves one test. Hashes are
 /// waited for, however late they come.
-const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n[capture]\nenv = \"16KiB\"\n\n\
+const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n[capture]\nenv = \"16KiB\"\nids = \"syscalls\"\n\n\
     [hash]\nwait_ms = 60000\n";
+
+/// Below the stage's directory, where the files of container runtimes are looked for.
+const RUNTIMES: &str = "runtimes";
 
 /// Between two looks at what must come.
 const LOOK: Duration = Duration::from_millis(20);
@@ -57,7 +60,9 @@ impl Stage {
             .expect("there is room for a directory");
         // Some scenarios run as another user.
         open_to_all(dir.path());
-        let config = format!("{CONFIG}\n[rules]\ncache_dir = {:?}\n", dir.path().join("cache"));
+        let (cache, runtimes) = (dir.path().join("cache"), dir.path().join(RUNTIMES));
+        let own = format!("[rules]\ncache_dir = {cache:?}\n\n[container]\nroot = {runtimes:?}\n");
+        let config = format!("{CONFIG}\n{own}");
         std::fs::write(dir.path().join("ocellus.toml"), config).expect("it is writable");
         let running = Running::start(dir.path(), &[]);
         let stage = Stage { dir, running, written: Mutex::default() };
@@ -77,6 +82,11 @@ impl Stage {
         std::fs::create_dir(&path).expect("the name is new");
         open_to_all(&path);
         path
+    }
+
+    /// Where the sensor looks for the files of container runtimes.
+    pub fn runtimes(&self) -> PathBuf {
+        self.dir.path().join(RUNTIMES)
     }
 
     /// A command of the workload program, in words.
@@ -111,6 +121,11 @@ impl Stage {
         let mut written = self.written.lock().expect("nobody panics with it");
         written.read(&self.dir.path().join("events.ndjson"));
         written
+    }
+
+    /// Waits for the first event that is wanted, of any process.
+    pub fn event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Arc<Value> {
+        self.wait(what, || self.events().events.iter().find(|event| wanted(event)).cloned())
     }
 
     fn events_from(&self, from: usize) -> Vec<Arc<Value>> {

@@ -59,7 +59,7 @@ pub(super) struct Attached {
     pub(super) has_spare: bool,
 }
 
-/// Attaches each probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
+/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
 /// With `spare`, both raw_tp programs are attached behind tp_btf.
 pub(super) fn attach_probes(
     programs: &mut aya::Ebpf,
@@ -101,7 +101,11 @@ pub(super) fn attach_probes(
     (statuses, all)
 }
 
-fn status(name: &'static str, attach: String, tried: Result<(), ProgramError>) -> ProbeStatus {
+pub(super) fn status(
+    name: &'static str,
+    attach: String,
+    tried: Result<(), ProgramError>,
+) -> ProbeStatus {
     let outcome = match tried {
         Ok(()) => ProbeOutcome::Attached,
         Err(error) => ProbeOutcome::Skipped { reason: reason(&error) },
@@ -109,7 +113,7 @@ fn status(name: &'static str, attach: String, tried: Result<(), ProgramError>) -
     ProbeStatus { name, attach, outcome }
 }
 
-fn attach_btf(
+pub(super) fn attach_btf(
     programs: &mut aya::Ebpf,
     program: &str,
     tracepoint: &str,
@@ -122,7 +126,7 @@ fn attach_btf(
     Ok(())
 }
 
-fn attach_raw(
+pub(super) fn attach_raw(
     programs: &mut aya::Ebpf,
     program: &str,
     tracepoint: &str,
@@ -147,7 +151,7 @@ pub(super) fn load_tasks(programs: &mut aya::Ebpf, btf: &Btf) -> ProbeStatus {
 }
 
 /// One line on why a program was refused, with the end of the verifier's log if there is one.
-fn reason(error: &ProgramError) -> String {
+pub(super) fn reason(error: &ProgramError) -> String {
     let ProgramError::LoadError { io_error, verifier_log } = error else {
         return chain(error);
     };

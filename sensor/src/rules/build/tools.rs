@@ -43,10 +43,10 @@ pub(super) fn output(command: &mut Command) -> Result<String, BuildError> {
 }
 
 /// A folder of its own for what a build leaves behind; removed when it goes out of scope.
-pub(super) struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(super) fn new() -> Result<Self, BuildError> {
+    pub(crate) fn new() -> Result<Self, BuildError> {
         let mut attempt = 0;
         loop {
             let name = format!("ocellus-build-{}-{attempt}", std::process::id());
@@ -59,7 +59,7 @@ impl Scratch {
         }
     }
 
-    pub(super) fn path(&self) -> &std::path::Path {
+    pub(crate) fn path(&self) -> &std::path::Path {
         &self.0
     }
 

@@ -2,6 +2,10 @@
 //!
 //! No daemon is asked: the path names the container under every runtime and both cgroup drivers.
 //! A path through several containers (Docker in Docker, a runtime inside LXC) names the innermost.
+//! What the runtimes' own files say about it beside that is in [`known`], and read by [`files`].
+
+pub mod files;
+pub mod known;
 
 use std::borrow::Cow;
 
@@ -137,7 +141,9 @@ fn is_lower_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn is_id(text: &str) -> bool {
+/// Whether this is an id under which docker, containerd, CRI-O and podman keep files: hex digits, so
+/// that it is safe in a path, too.
+pub fn is_id(text: &str) -> bool {
     text.len() == ID_LEN && is_lower_hex(text)
 }
 

@@ -1,0 +1,158 @@
+//! From the command line of `ocellus rules …` to what is printed.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::explain::config_of;
+use super::new::Template;
+use super::testing::{self, Options, junit};
+use super::{bench, component, diff, events, explain, inspect, open, stats, watch};
+use crate::cli::{DiffArgs, RulesCommand, TestArgs};
+use crate::config::Config;
+use crate::recording::RECORDING_BYTES_MAX;
+use crate::rules::trial::Trial;
+use crate::rules::{Directory, Loader, Metering, RuleSet, build};
+use crate::run;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Does what one of the commands says, and writes its answer. An error is for standard error; some
+/// come after an answer, as that of a test that failed.
+pub fn command(command: &RulesCommand, out: &mut dyn Write) -> Outcome {
+    match command {
+        RulesCommand::New { name, lang, r#in } => {
+            let template = Template::of(lang).ok_or("there is no such template")?;
+            Ok(out.write_all(template.make(name, r#in)?.as_bytes())?)
+        }
+        RulesCommand::Build { dir, output } => {
+            let built = build::build(dir, output.as_deref().unwrap_or(Path::new(".")))?;
+            Ok(writeln!(out, "{}", built.display())?)
+        }
+        RulesCommand::Check { path } if path.is_dir() => check_directory(path, out),
+        RulesCommand::Check { path } => {
+            let inspection = inspected(path)?;
+            Ok(out.write_all(inspection.summary().as_bytes())?)
+        }
+        RulesCommand::Inspect { path, json } => answer(&inspected(path)?, *json, out),
+        RulesCommand::Test(args) => test(args, out),
+        RulesCommand::Bench { path, recording, json } => {
+            let events = events::from_recording(recording)?;
+            answer(&bench::bench(&component(path)?, &events)?, *json, out)
+        }
+        RulesCommand::Watch { dir, into } => Ok(watch::watch(dir, into, out)?),
+        RulesCommand::Explain { event, rules, json } => {
+            let events = events::from_json(event)?;
+            answer(&explain::explain(&events, rules, &open(Metering::Fuel)?)?, *json, out)
+        }
+        RulesCommand::Diff(args) => diff(args, out),
+        RulesCommand::Stats { recording, rules, json } => {
+            let set = all_of(rules, out)?;
+            answer(&stats::stats(recording, set)?, *json, out)
+        }
+    }
+}
+
+fn answer(what: &(impl Serialize + ToString), json: bool, out: &mut dyn Write) -> Outcome {
+    let text = match json {
+        true => format!("{}\n", serde_json::to_string_pretty(what)?),
+        false => what.to_string(),
+    };
+    Ok(out.write_all(text.as_bytes())?)
+}
+
+fn inspected(path: &Path) -> Result<inspect::Inspection, Box<dyn Error>> {
+    let component = component(path)?;
+    let config = config_of(path)?;
+    inspect::inspect(&component, &open(Metering::Fuel)?, &config)
+        .map_err(|error| inspect::explain(&component, &error).into())
+}
+
+/// As the sensor would load it, with the operator's configuration.
+fn check_directory(dir: &Path, out: &mut dyn Write) -> Outcome {
+    let config = Config::load(None)?;
+    let mut refused = 0;
+    let mut lines = String::new();
+    run::load_once(dir, &config.rules, |notice| {
+        refused += u32::from(notice.refused);
+        lines.push_str(&format!("{}\n", notice.message));
+    })?;
+    out.write_all(lines.as_bytes())?;
+    match refused {
+        0 => Ok(()),
+        count => {
+            Err(format!("{count} of the components in {} cannot be used", dir.display()).into())
+        }
+    }
+}
+
+/// The rules of a directory, counting fuel; those that are refused are told on standard error.
+fn all_of(dir: &Path, out: &mut dyn Write) -> Result<RuleSet, Box<dyn Error>> {
+    out.flush()?;
+    let loader: Loader = open(Metering::Fuel)?;
+    let mut set = RuleSet::new();
+    for change in Directory::open(dir)?.load_all(&loader)? {
+        let notice = set.apply(change);
+        if notice.refused {
+            eprintln!("ocellus: {}", notice.message);
+        }
+    }
+    Ok(set)
+}
+
+fn test(args: &TestArgs, out: &mut dyn Write) -> Outcome {
+    let report = testing::test(&Options {
+        path: args.path.clone(),
+        fixtures: args.fixtures.clone(),
+        events: args.events.clone(),
+        recordings: args.recording.clone(),
+        alerts_max: args.max_alerts,
+        config: args.config.clone(),
+        check_interests: args.check_interests,
+        fuel_max: args.max_fuel,
+    })?;
+    out.write_all(report.to_string().as_bytes())?;
+    if let Some(path) = &args.junit {
+        let named = |error: io::Error| format!("cannot write {}: {error}", path.display());
+        std::fs::write(path, junit(&report)).map_err(named)?;
+    }
+    match report.failed() {
+        0 => Ok(()),
+        failed => Err(format!("{failed} tests of {} failed", report.component).into()),
+    }
+}
+
+fn diff(args: &DiffArgs, out: &mut dyn Write) -> Outcome {
+    let loader = open(Metering::Fuel)?;
+    let trial = |path: &Path| -> Result<Trial, Box<dyn Error>> {
+        Ok(Trial::new(component(path)?.load(&loader, &config_of(path)?)?)?)
+    };
+    let (mut a, mut b) = (trial(&args.a)?, trial(&args.b)?);
+    let mut diff = diff::Diff::default();
+    let mut each = |event| diff.compare(&event, &mut a, &mut b);
+    match (&args.on, args.live) {
+        (Some(recording), _) => events::replay(recording, RuleSet::new(), &mut each)?,
+        (None, seconds) => {
+            let scratch = build::Scratch::new()?;
+            let recording = scratch.path().join("live.ocellus");
+            capture(&recording, Duration::from_secs(seconds.unwrap_or_default()))?;
+            events::replay(&recording, RuleSet::new(), &mut each)?
+        }
+    };
+    answer(&diff, args.json, out)?;
+    match diff.different {
+        0 => Ok(()),
+        different => Err(format!("they differ on {different} of {} events", diff.events).into()),
+    }
+}
+
+/// Records this host for a while.
+fn capture(path: &Path, duration: Duration) -> Outcome {
+    let config = Config::load(None)?;
+    crate::logging::start(config.log.level);
+    let record = run::Record { path: path.to_owned(), max_bytes: RECORDING_BYTES_MAX };
+    Ok(run::run(run::Options { config, record: Some(record), duration: Some(duration) })?)
+}

@@ -1,0 +1,90 @@
+//! The author's loop: what `ocellus rules …` does, from a new project to a rule that is tested,
+//! measured, compared and explained. Nothing here runs while a sensor does.
+//!
+//! Components are asked in the sensor's own host (`rules::trial`), so what is told here is what a
+//! sensor would do.
+
+pub mod bench;
+mod command;
+pub mod diff;
+pub mod events;
+pub mod explain;
+pub mod fixture;
+pub mod inspect;
+pub mod new;
+pub mod read_event;
+pub mod said;
+mod sample;
+pub mod stats;
+mod table;
+pub mod testing;
+pub mod watch;
+
+pub use command::command;
+
+use std::path::{Path, PathBuf};
+
+use crate::rules::build::{self, BuildError};
+use crate::rules::{EngineError, LoadError, Loader, Metering, Prepared, RuleEngine};
+
+/// Why a component cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot make a folder for the built component")]
+    Scratch(#[source] std::io::Error),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error("{}: {source}", path.display())]
+    Load { path: PathBuf, source: LoadError },
+    #[error("cannot start the rule engine")]
+    Engine(#[from] EngineError),
+}
+
+/// A component in memory.
+#[derive(Clone)]
+pub struct Component {
+    /// Of the file, without its extension.
+    pub name: String,
+    pub path: PathBuf,
+    pub wasm: Vec<u8>,
+}
+
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Component({}, {} bytes)", self.name, self.wasm.len())
+    }
+}
+
+impl Component {
+    /// Compiles, checks, starts and configures it.
+    pub fn load(&self, loader: &Loader, config: &str) -> Result<Prepared, ComponentError> {
+        loader
+            .load(&self.name, &self.wasm, config)
+            .map_err(|source| ComponentError::Load { path: self.path.clone(), source })
+    }
+}
+
+/// The component of a file, or of a folder with a rule's source, which is built first.
+pub fn component(path: &Path) -> Result<Component, ComponentError> {
+    let read_error = |source| ComponentError::Read { path: path.to_owned(), source };
+    if !path.is_dir() {
+        let wasm = std::fs::read(path).map_err(read_error)?;
+        return Ok(Component { name: name_of(path), path: path.to_owned(), wasm });
+    }
+    let folder = path.canonicalize().map_err(read_error)?;
+    let scratch = build::Scratch::new()?;
+    let built = build::build(&folder, scratch.path())?;
+    let wasm = std::fs::read(&built).map_err(read_error)?;
+    Ok(Component { name: name_of(&built), path: path.to_owned(), wasm })
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A loader without a cache.
+pub fn open(metering: Metering) -> Result<Loader, ComponentError> {
+    Ok(Loader::new(RuleEngine::new(metering)?))
+}

@@ -1,0 +1,231 @@
+//! Attaches what tells of changed credentials, sessions, process groups and names.
+//!
+//! No tracepoint tells of the first three. Where the kernel lets functions be probed, two of them
+//! do, and cost nothing but when something changes. Else the process connector tells of most of it,
+//! or the end of each system call of all, for a price (`bpf/ids.h`).
+
+use aya::Btf;
+use aya::programs::{FEntry, KProbe, ProgramError, SocketFilter};
+use ocellus_ebpf::abi::Kind;
+
+use super::attach::{Attached, attach_btf, attach_raw, reason, status};
+use super::chain;
+use super::connector::Connector;
+use crate::backend::{IdProbes, ProbeOutcome, ProbeStatus};
+
+const SYSCALL: &str = "raw_tp/sys_exit";
+const CONNECTOR: &str = "socket filter on cn_proc";
+
+/// What tests leave out, as if the kernel refused it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Without {
+    pub(super) fentry: bool,
+    pub(super) kprobe: bool,
+}
+
+/// What was attached.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    pub(super) statuses: Vec<ProbeStatus>,
+    pub(super) attached: Vec<Attached>,
+    /// Its filter runs as long as it is open.
+    pub(super) connector: Option<Connector>,
+}
+
+/// A function of the kernel that is called with each change of some kind.
+struct Function {
+    name: &'static str,
+    kind: Kind,
+    /// Programs for the forms that it has had; the newest first, which older kernels refuse.
+    fentry: &'static [&'static str],
+    kprobe: &'static str,
+}
+
+const CREDENTIALS: Function = Function {
+    name: "commit_creds",
+    kind: Kind::Ids,
+    fentry: &["oc_creds_fentry"],
+    kprobe: "oc_creds_kprobe",
+};
+
+const PIDS: Function = Function {
+    name: "change_pid",
+    kind: Kind::Pgid,
+    fentry: &["oc_pids_fentry4", "oc_pids_fentry3"],
+    kprobe: "oc_pids_kprobe",
+};
+
+/// What stands in for a function.
+enum Fallback {
+    Syscall,
+    Connector(Connector),
+    /// Why there is none.
+    None(String),
+}
+
+/// Attaches each in the cheapest way that the kernel accepts.
+pub(super) fn attach_ids(
+    programs: &mut aya::Ebpf,
+    btf: &Btf,
+    only_raw: bool,
+    wanted: IdProbes,
+    without: Without,
+) -> Ids {
+    let mut ids = Ids::default();
+    if wanted == IdProbes::Off {
+        return ids;
+    }
+    let (credentials, pids) = (
+        ids.function(programs, btf, &CREDENTIALS, without),
+        ids.function(programs, btf, &PIDS, without),
+    );
+    let fallback = match (&credentials, &pids) {
+        (Ok(_), Ok(_)) => None,
+        _ => Some(fall_back(programs, wanted)),
+    };
+    // The connector does not tell of each.
+    let row = |name, function: &Result<String, String>, by_connector: Option<&str>| {
+        let (attach, outcome) = match (function, &fallback) {
+            (Ok(attach), _) => (attach.clone(), ProbeOutcome::Attached),
+            (Err(_), Some(Fallback::Syscall)) => (SYSCALL.to_owned(), ProbeOutcome::Attached),
+            (Err(why), fallback) => {
+                if let (Some(Fallback::Connector(_)), Some(but)) = (fallback, by_connector) {
+                    let attach = format!("{CONNECTOR}{but}");
+                    return ProbeStatus { name, attach, outcome: ProbeOutcome::Attached };
+                }
+                let more = match fallback {
+                    Some(Fallback::None(reason)) => reason.as_str(),
+                    _ => {
+                        "raw_tp/sys_exit: it slows every system call of the host, so it waits \
+                          for capture.ids = \"syscalls\""
+                    }
+                };
+                (SYSCALL.to_owned(), ProbeOutcome::Skipped { reason: format!("{why}; {more}") })
+            }
+        };
+        ProbeStatus { name, attach, outcome }
+    };
+    ids.statuses = vec![
+        row("credentials", &credentials, Some("; not of capabilities alone")),
+        row("sessions", &pids, Some("")),
+        row("process_groups", &pids, None),
+    ];
+    if let Some(Fallback::Connector(connector)) = fallback {
+        ids.connector = Some(connector);
+    }
+    ids.names(programs, btf, only_raw);
+    ids
+}
+
+impl Ids {
+    /// Probes a function: how, or why not.
+    fn function(
+        &mut self,
+        programs: &mut aya::Ebpf,
+        btf: &Btf,
+        function: &Function,
+        without: Without,
+    ) -> Result<String, String> {
+        let mut refused = Vec::new();
+        for program in function.fentry.iter().filter(|_| !without.fentry) {
+            match attach_fentry(programs, program, function.name, btf) {
+                Ok(()) => {
+                    self.attached(function.kind, program);
+                    return Ok(format!("fentry/{}", function.name));
+                }
+                Err(error) => refused.push(format!("fentry: {}", reason(&error))),
+            }
+        }
+        // Of several forms, the last one is the oldest: its refusal says it all.
+        let refused = refused.pop();
+        if without.kprobe {
+            return Err(refused.unwrap_or_default());
+        }
+        match attach_kprobe(programs, function.kprobe, function.name) {
+            Ok(()) => {
+                self.attached(function.kind, function.kprobe);
+                Ok(format!("kprobe/{}", function.name))
+            }
+            Err(error) => {
+                let kprobe = format!("kprobe: {}", reason(&error));
+                Err(refused.into_iter().chain([kprobe]).collect::<Vec<_>>().join("; "))
+            }
+        }
+    }
+
+    fn attached(&mut self, kind: Kind, program: &'static str) {
+        self.attached.push(Attached { kind, program, has_spare: false });
+    }
+
+    fn names(&mut self, programs: &mut aya::Ebpf, btf: &Btf, only_raw: bool) {
+        const NAME: &str = "names";
+        const TRACEPOINT: &str = "task_rename";
+        if !only_raw && attach_btf(programs, "oc_name_btf", TRACEPOINT, btf).is_ok() {
+            self.attached(Kind::Name, "oc_name_btf");
+            self.statuses.push(status(NAME, format!("tp_btf/{TRACEPOINT}"), Ok(())));
+            return;
+        }
+        let tried = attach_raw(programs, "oc_name_raw", TRACEPOINT);
+        if tried.is_ok() {
+            self.attached(Kind::Name, "oc_name_raw");
+        }
+        self.statuses.push(status(NAME, format!("raw_tp/{TRACEPOINT}"), tried));
+    }
+}
+
+fn fall_back(programs: &mut aya::Ebpf, wanted: IdProbes) -> Fallback {
+    let mut refused = String::new();
+    if wanted == IdProbes::Syscalls {
+        match attach_raw(programs, "oc_ids_syscall", "sys_exit") {
+            Ok(()) => return Fallback::Syscall,
+            Err(error) => refused = format!("raw_tp/sys_exit: {}; ", reason(&error)),
+        }
+    }
+    match attach_connector(programs) {
+        Ok(connector) => Fallback::Connector(connector),
+        Err(error) => Fallback::None(format!("{refused}cn_proc: {error}")),
+    }
+}
+
+fn attach_fentry(
+    programs: &mut aya::Ebpf,
+    program: &str,
+    function: &str,
+    btf: &Btf,
+) -> Result<(), ProgramError> {
+    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
+    let program: &mut FEntry = found.try_into()?;
+    program.load(function, btf)?;
+    program.attach()?;
+    Ok(())
+}
+
+fn attach_kprobe(
+    programs: &mut aya::Ebpf,
+    program: &str,
+    function: &str,
+) -> Result<(), ProgramError> {
+    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
+    let program: &mut KProbe = found.try_into()?;
+    program.load()?;
+    program.attach(function, 0)?;
+    Ok(())
+}
+
+/// Opens the process connector with our filter on it, or says why not.
+fn attach_connector(programs: &mut aya::Ebpf) -> Result<Connector, String> {
+    let filter = load_filter(programs).map_err(|error| reason(&error))?;
+    // The filter comes before the first message.
+    let connector = Connector::open().map_err(|error| chain(&error))?;
+    filter.attach(&connector).map_err(|error| chain(&error))?;
+    connector.listen().map_err(|error| chain(&error))?;
+    Ok(connector)
+}
+
+fn load_filter(programs: &mut aya::Ebpf) -> Result<&mut SocketFilter, ProgramError> {
+    let found = programs.program_mut("oc_ids_connector");
+    let program: &mut SocketFilter =
+        found.ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
+    program.load()?;
+    Ok(program)
+}

@@ -9,14 +9,15 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: deb rpm tarball metrics run build test bench sim fuzz rules examples schema man clean help
+.PHONY: run build test test-kernels bench bench-kernel bench-rules sim fuzz rules golden examples \
+	schema metrics man deb rpm tarball clean help
 
-run: build ## Watch this host's processes through the shipped rules; replay a sample where eBPF cannot run
+run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
 		echo "Watching this host. Ctrl-C ends it."; \
 		exec $(OCELLUS) run --rules $(RULES) --format pretty; \
 	else \
-		echo "eBPF cannot run here ($(OCELLUS) doctor says why; most often it needs root)."; \
+		echo "No backend can run here ($(OCELLUS) doctor says why; most often it needs root)."; \
 		echo "Replaying $(SAMPLE) instead."; \
 		exec $(OCELLUS) replay $(SAMPLE) --rules $(RULES) --format pretty; \
 	fi
@@ -28,8 +29,21 @@ build: ## Build the sensor, optimised, as target/release/ocellus
 test: ## Run every check and test, as .ci/run does; as root, also those on the running kernel
 	@bash .ci/run
 
+test-kernels: ## Run the sensor on many kernels, in virtual machines: make test-kernels KERNEL='5.10 6.1'
+	@.ci/setup kernels
+	$(CARGO) build --locked --workspace --bins
+	CARGO='$(CARGO)' target/debug/ocellus-kernels test $(KERNEL)
+
 bench: build ## Measure the core by stage, and the sensor under load
 	target/release/ocellus-bench
+
+bench-rules: build ## Measure rules: each world, with and without interests, and the latency of swaps
+	target/release/ocellus-bench-rules
+
+bench-kernel: ## Measure in a virtual machine, by instructions: make bench-kernel OTHER='/path/of/another arguments'
+	@.ci/setup kernels
+	$(CARGO) build --release --locked --workspace --bins
+	CARGO='$(CARGO)' OTHER='$(OTHER)' target/release/ocellus-kernels bench $(KERNEL)
 
 sim: ## Run more of the simulation: make sim SEED=1 RUNS=10000
 	$(CARGO) build --locked --workspace --bins
@@ -52,6 +66,10 @@ rules: ## Rebuild the shipped components whose sources have changed, in rules/di
 	$(CARGO) build --locked --workspace --examples
 	target/debug/examples/build_guests
 
+golden: ## Rebuild the golden components in every language; they must say the same as before
+	$(CARGO) build --locked --workspace --examples
+	target/debug/examples/build_golden
+
 examples: ## Build the example rule in each language, into target/examples
 	@.ci/setup
 	@mkdir -p target/examples
@@ -60,10 +78,13 @@ examples: ## Build the example rule in each language, into target/examples
 		target/debug/ocellus rules build $$rule -o target/examples/$${rule##*/}.wasm || exit 1; \
 	done
 
-schema: ## Write docs/schema.md anew, from wit/fields.toml
+schema: ## Write docs/schema.md, docs/index-template.json and the fields of the SDKs anew, from wit/fields.toml
 	$(CARGO) build --quiet --locked --workspace --bins
 	target/debug/ocellus schema > target/schema.md
 	@mv target/schema.md docs/schema.md
+	target/debug/ocellus schema --index-template > target/index-template.json
+	@mv target/index-template.json docs/index-template.json
+	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test sdks
 
 metrics: ## Write docs/metrics.md and docs/config.schema.json anew, from the sensor's own tables
 	$(CARGO) build --quiet --locked --workspace --bins
@@ -84,5 +105,5 @@ clean: ## Remove what was built
 	rm -rf rules/target examples/*/target
 
 help: ## List the targets
-	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target what; do \
-		printf '  make %-10s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target what; do \
+		printf '  make %-13s %s\n' "$$target" "$$what"; done

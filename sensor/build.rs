@@ -17,4 +17,6 @@ fn main() {
     std::fs::write(out.join("fields.rs"), fields::generate(&root)).expect("OUT_DIR is writable");
     let templates = templates::generate(&root);
     std::fs::write(out.join("templates.rs"), templates).expect("OUT_DIR is writable");
+    let sdks = templates::generate_sdks(&root);
+    std::fs::write(out.join("sdks.rs"), sdks).expect("OUT_DIR is writable");
 }

@@ -2,8 +2,8 @@
 /*
  * The probes of Ocellus: where each attaches and what it hands on. For each tracepoint there are
  * three programs with the same body: one for tp_btf, and two for raw_tp, of which the loader
- * attaches the first where tp_btf is refused, or both as spares (marks.h). What changes credentials,
- * session and process group is no tracepoint, so there the ways differ.
+ * attaches the first where tp_btf is refused, or both as spares (marks.h). Changes of credentials,
+ * session and process group have no tracepoint, so there the ways differ.
  */
 #include "exec.h"
 #include "ids.h"

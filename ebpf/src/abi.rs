@@ -101,8 +101,8 @@ pub const F_ARGS_FAULT: u32 = 1 << 2;
 pub const F_ENV_FAULT: u32 = 1 << 3;
 /// `oc_head.flags`: start times have clock-tick precision (from /proc).
 pub const F_TICKS: u32 = 1 << 4;
-/// `oc_head.flags`: the file gave an exec rights that the caller had not, or a security module asked
-/// for the same care (AT_SECURE).
+/// `oc_head.flags`: the file gave an exec rights that the caller had not, or a security module
+/// asked for the same care (AT_SECURE).
 pub const F_SECURE_EXEC: u32 = 1 << 5;
 
 /// `oc_head.flags`: this span is not from the kernel at that moment. User space read it from /proc

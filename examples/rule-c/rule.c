@@ -1,5 +1,5 @@
 /* Alerts when netcat is started, and says by whom. Build it with
- * `ocellus rules build examples/rule-c`. */
+ * `ocellus rules build .`. */
 #include "ocellus.h"
 
 static const ocellus_text kinds[] = {OCELLUS_TEXT("process.exec")};
@@ -21,16 +21,14 @@ static const ocellus_text attack[] = {OCELLUS_TEXT("T1095")};
 static const ocellus_rule_info rules[] = {{
     .id = OCELLUS_TEXT("example-netcat-c"),
     .name = OCELLUS_TEXT("Netcat was started"),
-    .description = OCELLUS_TEXT("Any start of netcat: an example in C"),
+    .description = OCELLUS_TEXT("Any start of netcat"),
     .version = OCELLUS_TEXT("0.1.0"),
     .attack = OCELLUS_LIST(attack),
     .permissions = OCELLUS_MAY_ALERT,
+    .interests = OCELLUS_LIST(interests),
 }};
 
-const ocellus_metadata ocellus_rule = {
-    .rules = OCELLUS_LIST(rules),
-    .interests = OCELLUS_LIST(interests),
-};
+const ocellus_metadata ocellus_rule = {.rules = OCELLUS_LIST(rules)};
 
 static ocellus_field user_name, command_line;
 

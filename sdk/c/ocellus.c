@@ -6,7 +6,7 @@
 /* ---- What the sensor gives -------------------------------------------- */
 
 #define IMPORT(interface, name)                                                \
-    __attribute__((import_module("ocellus:rule/" interface "@0.1.0"), import_name(name)))
+    __attribute__((import_module("ocellus:rule/" interface "@1.0.0"), import_name(name)))
 
 /* Answers that do not fit one number are written through a pointer. */
 typedef struct {
@@ -17,10 +17,25 @@ typedef struct {
     };
 } result_u32;
 
+typedef ocellus_maybe option_text;
+
 typedef struct {
-    uint8_t is_some;
-    ocellus_text value;
-} option_text;
+    uint8_t is_error;
+    union {
+        uint64_t value;
+        ocellus_text error;
+    };
+} result_u64;
+
+typedef struct {
+    const ocellus_maybe *data;
+    size_t size;
+} list_maybe;
+
+typedef struct {
+    const uint32_t *data;
+    size_t size;
+} list_u32;
 
 typedef struct {
     uint8_t is_some;
@@ -33,10 +48,21 @@ IMPORT("event", "number") void event_number(ocellus_field, option_number *);
 IMPORT("event", "texts") void event_texts(ocellus_field, ocellus_texts *);
 IMPORT("event", "make-set") void event_make_set(const ocellus_text *, size_t, result_u32 *);
 IMPORT("event", "test") int32_t event_test(ocellus_field, int32_t, ocellus_set);
+IMPORT("event", "many") void event_many(const ocellus_field *, size_t, list_maybe *);
+IMPORT("event", "candidates") void event_candidates(list_u32 *);
+IMPORT("processes", "ancestors") void of_ancestors(const char *, size_t, ocellus_texts *);
+IMPORT("processes", "text") void of_text(const char *, size_t, ocellus_field, option_text *);
+IMPORT("processes", "number") void of_number(const char *, size_t, ocellus_field, option_number *);
+IMPORT("processes", "texts") void of_texts(const char *, size_t, ocellus_field, ocellus_texts *);
+IMPORT("state", "get") void state_get(const char *, size_t, option_text *);
+IMPORT("state", "set")
+void state_set(const char *, size_t, const char *, size_t, uint64_t, result_u32 *);
+IMPORT("state", "remove") void state_remove(const char *, size_t);
+IMPORT("state", "add") void state_add(const char *, size_t, uint64_t, uint64_t, result_u64 *);
 IMPORT("host", "log") void host_log(int32_t, const char *, size_t);
 
 _Static_assert(sizeof(result_u32) == 12, "result<u32, string>");
-_Static_assert(sizeof(option_text) == 12, "option<string>");
+_Static_assert(sizeof(result_u64) == 16, "result<u64, string>");
 _Static_assert(sizeof(option_number) == 16, "option<u64>");
 
 /* ---- Memory ------------------------------------------------------------ */
@@ -104,7 +130,7 @@ typedef struct {
     };
 } result_metadata;
 
-_Static_assert(sizeof(result_metadata) == 20, "result<metadata, string>");
+_Static_assert(sizeof(result_metadata) == 12, "result<metadata, string>");
 
 __attribute__((weak)) bool ocellus_configure(ocellus_text config) {
     (void)config;
@@ -150,20 +176,31 @@ bool ocellus_make_set(ocellus_texts texts, ocellus_set *set) {
 
 /* ---- Events ------------------------------------------------------------- */
 
+/* Events so far. */
+static uint64_t events;
+
+static bool give_text(option_text answer, ocellus_text *text) {
+    if (answer.has)
+        *text = answer.text;
+    return answer.has;
+}
+
+static bool give_number(option_number answer, uint64_t *number) {
+    if (answer.is_some)
+        *number = answer.value;
+    return answer.is_some;
+}
+
 bool ocellus_get_text(ocellus_field field, ocellus_text *text) {
     option_text answer;
     event_text(field, &answer);
-    if (answer.is_some)
-        *text = answer.value;
-    return answer.is_some;
+    return give_text(answer, text);
 }
 
 bool ocellus_get_number(ocellus_field field, uint64_t *number) {
     option_number answer;
     event_number(field, &answer);
-    if (answer.is_some)
-        *number = answer.value;
-    return answer.is_some;
+    return give_number(answer, number);
 }
 
 ocellus_texts ocellus_get_texts(ocellus_field field) {
@@ -176,8 +213,73 @@ bool ocellus_test(ocellus_field field, ocellus_match how, ocellus_set set) {
     return event_test(field, how, set) != 0;
 }
 
+const ocellus_maybe *ocellus_get_many(const ocellus_field *fields, size_t count) {
+    list_maybe answer;
+    event_many(fields, count, &answer);
+    return answer.data;
+}
+
+bool ocellus_wanted(uint32_t rule) {
+    static list_u32 wanted;
+    static uint64_t asked_at;
+    if (asked_at != events) { /* once for each event */
+        event_candidates(&wanted);
+        asked_at = events;
+    }
+    for (size_t i = 0; i < wanted.size; i++)
+        if (wanted.data[i] == rule)
+            return true;
+    return false;
+}
+
 void ocellus_log(ocellus_level level, ocellus_text message) {
     host_log(level, message.data, message.size);
+}
+
+/* ---- Other processes, and state ------------------------------------------- */
+
+ocellus_texts ocellus_ancestors(ocellus_text id) {
+    ocellus_texts answer;
+    of_ancestors(id.data, id.size, &answer);
+    return answer;
+}
+
+bool ocellus_text_of(ocellus_text id, ocellus_field field, ocellus_text *text) {
+    option_text answer;
+    of_text(id.data, id.size, field, &answer);
+    return give_text(answer, text);
+}
+
+bool ocellus_number_of(ocellus_text id, ocellus_field field, uint64_t *number) {
+    option_number answer;
+    of_number(id.data, id.size, field, &answer);
+    return give_number(answer, number);
+}
+
+ocellus_texts ocellus_texts_of(ocellus_text id, ocellus_field field) {
+    ocellus_texts answer;
+    of_texts(id.data, id.size, field, &answer);
+    return answer;
+}
+
+bool ocellus_state_get(ocellus_text key, ocellus_text *value) {
+    option_text answer;
+    state_get(key.data, key.size, &answer);
+    return give_text(answer, value);
+}
+
+bool ocellus_state_set(ocellus_text key, ocellus_text value, uint64_t ttl_ms) {
+    result_u32 answer;
+    state_set(key.data, key.size, value.data, value.size, ttl_ms, &answer);
+    return !answer.is_error;
+}
+
+void ocellus_state_remove(ocellus_text key) { state_remove(key.data, key.size); }
+
+uint64_t ocellus_state_add(ocellus_text key, uint64_t amount, uint64_t ttl_ms) {
+    result_u64 answer;
+    state_add(key.data, key.size, amount, ttl_ms, &answer);
+    return answer.is_error ? 0 : answer.value;
 }
 
 /* ---- Verdicts ------------------------------------------------------------ */
@@ -208,6 +310,7 @@ static struct {
 
 __attribute__((export_name("on-event"))) void *on_event(void) {
     arena_next = arena_event_start;
+    events++;
     answer.data = hits;
     answer.size = 0;
     ocellus_on_event();
@@ -223,6 +326,11 @@ static void add(hit hit) {
 #define MESSAGE_BYTES 1024
 
 void ocellus_alert(uint32_t rule, uint8_t severity, ocellus_text message) {
+    ocellus_alert_tagged(rule, severity, message, (ocellus_texts){0});
+}
+
+void ocellus_alert_tagged(uint32_t rule, uint8_t severity, ocellus_text message,
+                          ocellus_texts tags) {
     if (message.size > MESSAGE_BYTES) {
         message.size = MESSAGE_BYTES;
         while (message.size > 0 && (message.data[message.size] & 0xC0) == 0x80)
@@ -231,14 +339,18 @@ void ocellus_alert(uint32_t rule, uint8_t severity, ocellus_text message) {
     add((hit){
         .rule = rule,
         .verdict = VERDICT_ALERT,
-        .alert = {.severity = severity > 100 ? 100 : severity, .message = message},
+        .alert = {severity > 100 ? 100 : severity, message, tags},
     });
 }
 
 void ocellus_tag(uint32_t rule, ocellus_text tag) {
     ocellus_text *kept = ocellus_alloc(sizeof(tag));
     *kept = tag;
-    add((hit){.rule = rule, .verdict = VERDICT_TAG, .tag = {kept, 1}});
+    ocellus_tags(rule, (ocellus_texts){kept, 1});
+}
+
+void ocellus_tags(uint32_t rule, ocellus_texts tags) {
+    add((hit){.rule = rule, .verdict = VERDICT_TAG, .tag = tags});
 }
 
 void ocellus_drop(uint32_t rule) { add((hit){.rule = rule, .verdict = VERDICT_DROP}); }
@@ -269,6 +381,14 @@ bool ocellus_contains(ocellus_text text, ocellus_text part) {
         if (same(text.data + at, part.data, part.size))
             return true;
     return false;
+}
+
+ocellus_text ocellus_decimal(uint64_t number) {
+    char *text = ocellus_alloc(20), *end = text + 20, *start = end;
+    do
+        *--start = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return (ocellus_text){start, (size_t)(end - start)};
 }
 
 ocellus_text ocellus_concat(const ocellus_text *parts, size_t count) {

@@ -12,6 +12,8 @@
 #ifndef OCELLUS_H
 #define OCELLUS_H
 
+#include "ocellus_fields.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,7 +71,12 @@ typedef struct {
 } ocellus_interest;
 
 /* What a rule asks to be allowed to do. */
-enum { OCELLUS_MAY_TAG = 1, OCELLUS_MAY_ALERT = 2, OCELLUS_MAY_DROP = 4 };
+enum {
+    OCELLUS_MAY_TAG = 1,
+    OCELLUS_MAY_ALERT = 2,
+    OCELLUS_MAY_DROP = 4,
+    OCELLUS_MAY_SEE_ENVIRONMENT = 8, /* process.env_vars */
+};
 
 /* One rule of a component. */
 typedef struct {
@@ -80,19 +87,20 @@ typedef struct {
     ocellus_texts attack; /* MITRE ATT&CK techniques, for example T1059.004 */
     ocellus_texts false_positives;
     uint8_t permissions; /* OCELLUS_MAY_... */
+    /* The rule is called for an event that one of these lets through; for
+     * every event when there is none. */
+    struct {
+        const ocellus_interest *data;
+        size_t size;
+    } interests;
 } ocellus_rule_info;
 
-/* The rule calls are for an event that one of the interests lets through; for
- * every event when there is none. */
+/* The rules of a component. */
 typedef struct {
     struct {
         const ocellus_rule_info *data;
         size_t size;
     } rules;
-    struct {
-        const ocellus_interest *data;
-        size_t size;
-    } interests;
 } ocellus_metadata;
 
 /* ---- What a rule defines ---------------------------------------------- */
@@ -136,6 +144,15 @@ bool ocellus_get_number(ocellus_field field, uint64_t *number);
 /* All values of a field of several texts; none when the event lacks it. */
 ocellus_texts ocellus_get_texts(ocellus_field field);
 
+/* A text that an event may lack. */
+typedef struct {
+    uint8_t has;
+    ocellus_text text;
+} ocellus_maybe;
+
+/* Several text fields in one call, in the order asked for. */
+const ocellus_maybe *ocellus_get_many(const ocellus_field *fields, size_t count);
+
 /* Compare inside the sensor: nothing is copied. */
 bool ocellus_test(ocellus_field field, ocellus_match how, ocellus_set set);
 
@@ -143,16 +160,40 @@ bool ocellus_test(ocellus_field field, ocellus_match how, ocellus_set set);
  * 100. A message is cut at 1,024 bytes. At most OCELLUS_HITS for an event,
  * further ones are left out. */
 void ocellus_alert(uint32_t rule, uint8_t severity, ocellus_text message);
+void ocellus_alert_tagged(uint32_t rule, uint8_t severity, ocellus_text message,
+                          ocellus_texts tags);
 void ocellus_tag(uint32_t rule, ocellus_text tag);
+void ocellus_tags(uint32_t rule, ocellus_texts tags);
 void ocellus_drop(uint32_t rule);
 
 /* Most verdicts for an event: a few for each rule of a component. */
 #define OCELLUS_HITS 16
 
+/* The rules of a component of several that want the event, by their position.
+ * A component of one rule need not ask. */
+bool ocellus_wanted(uint32_t rule);
+
+/* Other processes than the one that the event is about, by their entity id;
+ * wit/processes.wit lists the fields that the sensor gives. */
+ocellus_texts ocellus_ancestors(ocellus_text entity_id);
+bool ocellus_text_of(ocellus_text entity_id, ocellus_field field, ocellus_text *text);
+bool ocellus_number_of(ocellus_text entity_id, ocellus_field field, uint64_t *number);
+ocellus_texts ocellus_texts_of(ocellus_text entity_id, ocellus_field field);
+
+/* What the sensor keeps for the component, beyond faults and new versions of
+ * it: bounded, what was not used for the longest time makes room. Time is that
+ * of the events; a ttl of 0 is as long as there is room. False or 0 when there
+ * is no value, or when a key (256 bytes) or a value (64 KiB) is too long. */
+bool ocellus_state_get(ocellus_text key, ocellus_text *value);
+bool ocellus_state_set(ocellus_text key, ocellus_text value, uint64_t ttl_ms);
+void ocellus_state_remove(ocellus_text key);
+uint64_t ocellus_state_add(ocellus_text key, uint64_t amount, uint64_t ttl_ms);
+
 /* A line in the sensor's log. */
 void ocellus_log(ocellus_level level, ocellus_text message);
 
 /* Texts. */
+ocellus_text ocellus_decimal(uint64_t number);
 bool ocellus_equal(ocellus_text a, ocellus_text b);
 bool ocellus_starts_with(ocellus_text text, ocellus_text start);
 bool ocellus_ends_with(ocellus_text text, ocellus_text end);
@@ -165,11 +206,13 @@ void *ocellus_alloc(size_t size);
 /* ---- The layout that the sensor reads --------------------------------- */
 
 _Static_assert(sizeof(ocellus_text) == 8, "string");
+_Static_assert(sizeof(ocellus_maybe) == 12, "option<string>");
 _Static_assert(sizeof(ocellus_term) == 32, "record term");
 _Static_assert(offsetof(ocellus_term, texts) == 16, "payload of variant test");
 _Static_assert(sizeof(ocellus_interest) == 16, "record interest");
-_Static_assert(sizeof(ocellus_rule_info) == 52, "record rule-info");
+_Static_assert(sizeof(ocellus_rule_info) == 60, "record rule-info");
 _Static_assert(offsetof(ocellus_rule_info, permissions) == 48, "permissions");
-_Static_assert(sizeof(ocellus_metadata) == 16, "record metadata");
+_Static_assert(offsetof(ocellus_rule_info, interests) == 52, "interests");
+_Static_assert(sizeof(ocellus_metadata) == 8, "record metadata");
 
 #endif

@@ -27,8 +27,8 @@ fn generate(table: &toml::Table) -> String {
         let method = name.trim_start_matches('@').replace('.', "_");
         let constant = method.to_uppercase();
         let (kind, returns, getter, unit) = match cell("type") {
-            "text" => ("Text", "Option<String>", "text", ""),
-            "texts" => ("Texts", "Vec<String>", "texts", ""),
+            "text" => ("Text", "Option<crate::Text<'a>>", "text", ""),
+            "texts" => ("Texts", "Vec<crate::Text<'a>>", "texts", ""),
             "number" => ("Number", "Option<u64>", "number", ""),
             "time" => ("Time", "Option<u64>", "number", ", in nanoseconds since the epoch"),
             "flag" => ("Flag", "bool", "flag", ""),
@@ -38,7 +38,8 @@ fn generate(table: &toml::Table) -> String {
         writeln!(
             constants,
             "/// `{name}`: {meaning}{unit}.\n\
-             pub const {constant}: Field = Field::in_table({name:?}, {index});"
+             pub const {constant}: Field =
+    Field::in_table({name:?}, {index}, crate::field::FieldType::{kind});"
         )
         .expect("a String takes it");
         writeln!(
@@ -55,7 +56,7 @@ fn generate(table: &toml::Table) -> String {
         "/// One constant for each field of the field table.\n\
          pub mod fields {{\n    use crate::Field;\n{constants}}}\n\n\
          /// Typed accessors, one for each field of the field table.\n\
-         impl crate::Event {{\n{accessors}}}\n\n\
+         impl<'a> crate::Event<'a> {{\n{accessors}}}\n\n\
          pub(crate) const FIELD_COUNT: usize = {count};\n\n\
          /// Name and type of each field, for the stand-in event of native tests.\n\
          #[cfg(not(target_arch = \"wasm32\"))]\n\

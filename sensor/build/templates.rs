@@ -1,7 +1,31 @@
-//! The templates of `ocellus rules new`: the files of each `sdk/LANGUAGE/template`, and the Rust
-//! SDK with the contract, which a project in Rust brings along.
+//! The templates of `ocellus rules new`: the files of each `sdk/LANGUAGE/template`, with the rule
+//! and its tests from `examples/rule-LANGUAGE`; and the Rust SDK with the contract, which a project
+//! in Rust brings along.
 
 use std::path::{Path, PathBuf};
+
+/// What of an SDK's folder is no part of it for a rule.
+const LEFT_OUT: [&str; 4] = ["template", "tests", "node_modules", "__pycache__"];
+/// Ends of the names of what is.
+const SOURCES: [&str; 6] = [".js", "package.json", ".py", ".go", ".mod", ".zig"];
+
+/// Rust source of the SDKs that are files and not packages: language, path inside, content.
+pub fn generate_sdks(root: &Path) -> String {
+    let mut sdks = String::new();
+    for (language, folder) in [("go", ""), ("js", ""), ("python", "ocellus"), ("zig", "")] {
+        let base = root.join("sdk").join(language).join(folder);
+        let mut files = files(&base);
+        files.retain(|file| {
+            let inside = file.strip_prefix(&base).expect("it lies below");
+            let name = inside.display().to_string();
+            !inside.iter().any(|part| LEFT_OUT.iter().any(|out| part == *out))
+                && SOURCES.iter().any(|end| name.ends_with(end))
+                && !name.ends_with("_test.go")
+        });
+        sdks += &format!("    ({language:?}, &[\n{}    ]),\n", table(&base, &files));
+    }
+    format!("/// The SDKs by language.\nstatic SDKS: &[(&str, &[File])] = &[\n{sdks}];\n")
+}
 
 /// Rust source of the tables: name of the language or part, path inside, content.
 pub fn generate(root: &Path) -> String {
@@ -12,7 +36,11 @@ pub fn generate(root: &Path) -> String {
         let template = folder.join("template");
         if template.is_dir() {
             let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let files = table(&template, &files(&template));
+            let mut files = table(&template, &files(&template));
+            if !template.join("src").is_dir() {
+                let example = root.join(format!("examples/rule-{name}"));
+                files += &table(&example, &rule_of(&example));
+            }
             languages +=
                 &format!("    Template {{ language: {name:?}, files: &[\n{files}    ] }},\n");
         }
@@ -26,6 +54,17 @@ pub fn generate(root: &Path) -> String {
          {languages}];\n\n/// What a project in Rust depends on, with paths as in the repository.\n\
          static RUST_SDK: &[File] = &[\n{brought}];\n"
     )
+}
+
+/// The rule of an example and its native tests.
+fn rule_of(example: &Path) -> Vec<PathBuf> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut found = entries(example);
+    found.retain(|path| path.is_file() && name(path).starts_with("rule"));
+    if example.join("tests").is_dir() {
+        found.extend(entries(&example.join("tests")).into_iter().filter(|path| path.is_file()));
+    }
+    found
 }
 
 fn table(base: &Path, files: &[PathBuf]) -> String {

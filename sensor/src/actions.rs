@@ -140,6 +140,14 @@ mod tests {
         assert_eq!(words(&[X, E]), r#"process_stopped ["change", "end"]"#);
         assert_eq!(words(&[E]), r#"process_stopped ["end"]"#);
         assert_eq!(words(&[Kinds::PROCESS_EXISTING]), r#"existing_process ["info"]"#);
+        const I: Kinds = Kinds::PROCESS_ID_CHANGE;
+        const C: Kinds = Kinds::PROCESS_NAME_CHANGE;
+        const G: Kinds = Kinds::PROCESS_PGID_CHANGE;
+        assert_eq!(words(&[I]), r#"process_changed_ids ["change"]"#);
+        assert_eq!(words(&[C]), r#"process_changed_name ["change"]"#);
+        assert_eq!(words(&[G]), r#"process_changed_pgid ["change"]"#);
+        assert_eq!(words(&[F, I]), r#"process_started ["start", "change"]"#);
+        assert_eq!(words(&[X, C, E]), r#"process_stopped ["change", "end"]"#);
     }
 
     #[test]
@@ -155,6 +163,16 @@ mod tests {
         assert_eq!(words(&[F, E]), r#"fork ["start", "end"]"#);
         assert_eq!(words(&[E]), r#"end ["end"]"#);
         assert_eq!(words(&[Kinds::PROCESS_EXISTING]), r#"already_running ["info"]"#);
+        const I: Kinds = Kinds::PROCESS_ID_CHANGE;
+        const C: Kinds = Kinds::PROCESS_NAME_CHANGE;
+        const G: Kinds = Kinds::PROCESS_PGID_CHANGE;
+        assert_eq!(words(&[I]), r#"id_change ["change"]"#);
+        assert_eq!(words(&[F, I]), r#"id_change ["start", "change"]"#);
+        assert_eq!(words(&[F, X, I, E]), r#"exec ["start", "change", "end"]"#);
+        assert_eq!(words(&[C]), r#"name_change ["change"]"#);
+        assert_eq!(words(&[G]), r#"pgid_change ["change"]"#);
+        assert_eq!(words(&[F, G]), r#"fork ["start", "change"]"#);
+        assert_eq!(words(&[C, E]), r#"end ["change", "end"]"#);
     }
 
     #[test]

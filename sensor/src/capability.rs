@@ -79,6 +79,14 @@ pub fn names(mask: u64) -> Texts {
     }
 }
 
+/// The same, but `all` for a full set, where that has a name; none for an empty one.
+pub fn names_or_all(mask: u64, all: Option<&Texts>) -> Option<Texts> {
+    match all {
+        Some(all) if is_full(mask, LAST_NAMED) => Some(all.clone()),
+        _ => (mask != 0).then(|| names(mask)),
+    }
+}
+
 fn build(mask: u64) -> Texts {
     let mut bits = mask;
     let numbers = std::iter::from_fn(move || {

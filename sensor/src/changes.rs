@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
-use crate::enrich::{capability_names, set_named, wall_ns};
+use crate::capability;
+use crate::enrich::{set_named, wall_ns};
 use crate::event::{Event, Field, Texts, Value};
 use crate::process::Process;
 use crate::raw::{Kind, RawEvent, Task};
 use crate::sink::date::Date;
 use crate::users::Users;
+use ocellus_ebpf::abi;
 
 /// A process before a run.
 #[derive(Clone, Debug)]
@@ -191,7 +193,7 @@ fn previous_ids(event: &mut Event, before: &Task, after: &Task, context: &mut Co
     ];
     let sets = capabilities(before).into_iter().zip(capabilities(after));
     for (field, (before, _)) in fields.into_iter().zip(sets).filter(|(_, (a, b))| a != b) {
-        if let Some(names) = capability_names(before, context.all_capabilities) {
+        if let Some(names) = capability::names_or_all(before, context.all_capabilities) {
             event.set(field, Value::Texts(names));
         }
     }
@@ -212,8 +214,8 @@ fn previous_places(event: &mut Event, before: &Task, after: &Task) {
 fn steps(event: &mut Event, run: &[Box<RawEvent>], wall_offset_ns: i64) {
     let of = |kind: Kind| run.iter().filter(move |raw| raw.kind == kind);
     let times = |kind: Kind| -> Texts {
-        let wall = |raw: &Box<RawEvent>| Date::new(wall_ns(raw.time_ns, wall_offset_ns));
-        of(kind).map(|raw| wall(raw).as_str().to_owned()).collect()
+        let date = |raw: &RawEvent| Date::new(wall_ns(raw.time_ns, wall_offset_ns));
+        of(kind).map(|raw| date(raw).as_str().to_owned()).collect()
     };
     if of(Kind::Ids).nth(1).is_some() {
         let users: Texts = of(Kind::Ids).map(|raw| raw.task.euid.to_string()).collect();
@@ -238,14 +240,29 @@ fn steps(event: &mut Event, run: &[Box<RawEvent>], wall_offset_ns: i64) {
     }
 }
 
+/// What an exec got from its file, and whose credentials changed.
+pub fn rights(event: &mut Event, run: &[Box<RawEvent>]) {
+    for raw in run {
+        if raw.flags & abi::F_SECURE_EXEC != 0 {
+            event.set_flag(Field::OCELLUS_SECURE_EXEC, true);
+        }
+        if raw.kind == Kind::Exec && file_gave_capabilities(raw) {
+            event.set_flag(Field::OCELLUS_EXE_CAPABILITIES, true);
+        }
+        if raw.kind == Kind::Ids && raw.task.tid != raw.task.pid {
+            event.set_number(Field::PROCESS_THREAD_ID, raw.task.tid);
+        }
+    }
+}
+
 /// True for an exec whose file gave it capabilities that its caller had not (capabilities(7)).
 ///
 /// The kernel asks for care (AT_SECURE) when permitted capabilities are more than the ambient ones
 /// and the caller is not root, who has them anyway. A file that is set-uid root gives them all
 /// without having any: the whole bounding set, and what was inheritable.
-pub fn file_gave_capabilities(raw: &RawEvent) -> bool {
+fn file_gave_capabilities(raw: &RawEvent) -> bool {
     let task = &raw.task;
-    let secure = raw.flags & ocellus_ebpf::abi::F_SECURE_EXEC != 0;
+    let secure = raw.flags & abi::F_SECURE_EXEC != 0;
     let grown = task.cap_permitted & !task.cap_ambient != 0;
     let by_set_uid =
         task.euid != task.uid && task.cap_permitted == task.cap_bounding | task.cap_inheritable;

@@ -8,14 +8,15 @@ use crate::raw::Kind;
 use ocellus_ebpf::abi::KIND_COUNT;
 
 /// Raw events by what became of them. An event that three raw events merged into counts as one
-/// delivered (or dropped, or lost at a sink) and two merged.
+/// delivered (or dropped) and two merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Counters {
     /// By kind: what the backend handed over, what it said that it lost, and the sensor's own
     /// events (`sensor`).
     pub received: BTreeMap<String, u64>,
-    /// Events that the sinks took.
+    /// Events that were handed to each output; what became of them there, the output's own counters
+    /// say.
     pub delivered: u64,
     /// Raw events that are inside an event with others, or told nothing new.
     pub merged: u64,
@@ -64,12 +65,6 @@ impl Counters {
     pub fn lose(&mut self, cause: &str, kind: &str, count: u64) {
         self.receive_named(kind, count);
         add(self.lost.entry(cause.to_owned()).or_default(), kind, count);
-    }
-
-    /// Events that were delivered to a sink, which then had to give them up.
-    pub fn lose_delivered(&mut self, cause: &str, count: u64) {
-        self.delivered = self.delivered.saturating_sub(count);
-        add(self.lost.entry(cause.to_owned()).or_default(), "event", count);
     }
 
     /// These counters with all that is counted on the side, and what is held now.

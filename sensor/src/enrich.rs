@@ -1,6 +1,6 @@
 //! Process and run → event: every field that the table, the names and the host can fill.
 
-use std::sync::Arc;
+mod image;
 
 use crate::actions::{self, Actions, Namings};
 use crate::capability;
@@ -8,33 +8,17 @@ use crate::changes::{self, Before, Changes};
 use crate::container::known::Containers;
 use crate::digest::identity::Identity;
 use crate::event::{Event, Field, Kinds, Texts, Value};
-use crate::input::{HashStatus, HostInfo};
+use crate::input::HostInfo;
 use crate::leaders;
 use crate::process::{Process, Table};
-use crate::raw::{Image, Kind, Marked, RawEvent};
+use crate::raw::{Kind, Marked, RawEvent};
 use crate::tty;
 use crate::users::Users;
+use image::{exec_fields, hash_fields, image_fields};
 use ocellus_ebpf::abi;
 
 /// Version of ECS that the field table follows.
 const ECS_VERSION: &str = "9.4.0";
-
-/// The highest capability that the sensor has a name for: CAP_CHECKPOINT_RESTORE, in every kernel
-/// since 5.9 (linux/capability.h).
-const LAST_CAPABILITY: u32 = 40;
-
-/// Mode bits of set-uid and set-gid (inode(7)). Where the group may not execute the file, the latter
-/// means something else.
-const S_ISUID: u32 = 0o4000;
-const S_ISGID: u32 = 0o2000;
-const S_IXGRP: u32 = 0o0010;
-
-/// Status of a hash for which the event did not wait, as so many wait already: the next event of
-/// the process has it.
-const HASH_PENDING: &str = "pending";
-
-/// Status of a hash that nobody can ask for, since no backend saw which file the executable is.
-const HASH_UNKNOWN: &str = "unknown";
 
 /// Builds events.
 #[derive(Debug)]
@@ -84,6 +68,10 @@ impl Enricher {
 
     pub fn set_wall_offset_ns(&mut self, wall_offset_ns: i64) {
         self.wall_offset_ns = wall_offset_ns;
+    }
+
+    pub fn wall_offset_ns(&self) -> i64 {
+        self.wall_offset_ns
     }
 
     /// Takes the host in: it changes every later event.
@@ -169,7 +157,7 @@ impl Enricher {
                 exec_fields(&mut event, &mut remarks, process, image);
             }
         }
-        rights_fields(&mut event, run);
+        changes::rights(&mut event, run);
         if let Some(line) = &process.command_line {
             event.set_text(Field::PROCESS_COMMAND_LINE, line.clone());
         }
@@ -298,7 +286,7 @@ impl Enricher {
             (task.cap_bounding, Field::OCELLUS_CAPABILITIES_BOUNDING),
             (task.cap_ambient, Field::OCELLUS_CAPABILITIES_AMBIENT),
         ] {
-            if let Some(names) = capability_names(mask, self.all_capabilities.as_ref()) {
+            if let Some(names) = capability::names_or_all(mask, self.all_capabilities.as_ref()) {
                 event.set(field, Value::Texts(names));
             }
         }
@@ -369,29 +357,6 @@ pub fn wall_ns(boottime_ns: u64, offset_ns: i64) -> u64 {
     boottime_ns.saturating_add_signed(offset_ns)
 }
 
-/// Names of a set of capabilities, by the one name `all` where it is full; none where it is empty.
-pub fn capability_names(mask: u64, all: Option<&Texts>) -> Option<Texts> {
-    match all {
-        Some(all) if capability::is_full(mask, LAST_CAPABILITY) => Some(all.clone()),
-        _ => (mask != 0).then(|| capability::names(mask)),
-    }
-}
-
-/// What an exec got from its file, and whose credentials changed.
-fn rights_fields(event: &mut Event, run: &[Box<RawEvent>]) {
-    for raw in run {
-        if raw.flags & abi::F_SECURE_EXEC != 0 {
-            event.set_flag(Field::OCELLUS_SECURE_EXEC, true);
-        }
-        if raw.kind == Kind::Exec && changes::file_gave_capabilities(raw) {
-            event.set_flag(Field::OCELLUS_EXE_CAPABILITIES, true);
-        }
-        if raw.kind == Kind::Ids && raw.task.tid != raw.task.pid {
-            event.set_number(Field::PROCESS_THREAD_ID, raw.task.tid);
-        }
-    }
-}
-
 /// An id as text, and its name where it has one.
 pub fn set_named(
     event: &mut Event,
@@ -402,91 +367,6 @@ pub fn set_named(
     event.set_text(id_field, named.id.clone());
     if let Some(name) = &named.name {
         event.set_text(name_field, name.clone());
-    }
-}
-
-fn image_fields(event: &mut Event, remarks: &mut Remarks, image: &Image) {
-    if let Some(exe) = &image.exe {
-        remarks.set(event, Field::PROCESS_EXECUTABLE, exe, Value::Text);
-    }
-    if let Some(args) = &image.args {
-        remarks.set(event, Field::PROCESS_ARGS, args, Value::Texts);
-        event.set_number(Field::PROCESS_ARGS_COUNT, image.argc.max(args.value.len() as u32));
-        event.set_number(Field::OCELLUS_ARGS_BYTES, image.args_bytes);
-    }
-}
-
-fn exec_fields(event: &mut Event, remarks: &mut Remarks, process: &Process, image: &Image) {
-    if let Some(filename) = &image.filename {
-        remarks.set(event, Field::OCELLUS_FILENAME, filename, Value::Text);
-    }
-    if let Some(env) = &image.env {
-        remarks.set(event, Field::PROCESS_ENV_VARS, env, Value::Texts);
-    }
-    if let Some(previous) = &process.previous {
-        if let Some(exe) = &previous.exe {
-            event.set_text(Field::PROCESS_PREVIOUS_EXECUTABLE, exe.value.clone());
-        }
-        if let Some(args) = &previous.args {
-            event.set(Field::PROCESS_PREVIOUS_ARGS, Value::Texts(args.value.clone()));
-            event.set_number(Field::PROCESS_PREVIOUS_ARGS_COUNT, previous.argc);
-        }
-    }
-    let Some(file) = &image.file else { return };
-    event.set_number(Field::OCELLUS_EXE_INODE, file.inode);
-    event.set_text(Field::OCELLUS_EXE_DEVICE, format!("{}:{}", file.dev_major, file.dev_minor));
-    event.set_number(Field::OCELLUS_EXE_SIZE, file.size);
-    event.set_text(Field::OCELLUS_EXE_MODE, format!("{:04o}", file.mode & 0o7777));
-    event.set_text(Field::OCELLUS_EXE_UID, file.uid.to_string());
-    event.set_text(Field::OCELLUS_EXE_GID, file.gid.to_string());
-    event.set_number(Field::OCELLUS_EXE_NLINK, file.nlink);
-    event.set(Field::OCELLUS_EXE_MTIME, Value::Time(file.mtime_ns));
-    event.set(Field::OCELLUS_EXE_CTIME, Value::Time(file.ctime_ns));
-    for (is, field) in [
-        (file.flags & abi::FILE_MEMFD != 0, Field::OCELLUS_EXE_MEMFD),
-        (file.flags & abi::FILE_DELETED != 0, Field::OCELLUS_EXE_DELETED),
-        (file.mode & S_ISUID != 0, Field::OCELLUS_EXE_SETUID),
-        (file.mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP, Field::OCELLUS_EXE_SETGID),
-    ] {
-        if is {
-            event.set_flag(field, true);
-        }
-    }
-    if file.flags & abi::FILE_UPPER != 0 {
-        event.set_static(Field::OCELLUS_EXE_OVERLAY, "upper");
-    } else if file.flags & abi::FILE_OVERLAY != 0 {
-        event.set_static(Field::OCELLUS_EXE_OVERLAY, "lower");
-    }
-}
-
-/// Sets the hash and its status; what went wrong, if anything.
-fn hash_fields(event: &mut Event, process: &Process, hashing: bool) -> Option<Arc<str>> {
-    if !hashing {
-        event.set_static(Field::OCELLUS_HASH_STATUS, HashStatus::Off.as_str());
-        return None;
-    }
-    let Some(hash) = &process.hash else {
-        if let Some(image) = &process.image {
-            let status = if image.file.is_some() { HASH_PENDING } else { HASH_UNKNOWN };
-            event.set_static(Field::OCELLUS_HASH_STATUS, status);
-        }
-        return None;
-    };
-    event.set_static(Field::OCELLUS_HASH_STATUS, hash.status.as_str());
-    for (digest, field) in [
-        (&hash.digests.md5, Field::PROCESS_HASH_MD5),
-        (&hash.digests.sha1, Field::PROCESS_HASH_SHA1),
-        (&hash.digests.sha256, Field::PROCESS_HASH_SHA256),
-        (&hash.digests.sha384, Field::PROCESS_HASH_SHA384),
-        (&hash.digests.sha512, Field::PROCESS_HASH_SHA512),
-    ] {
-        if let Some(digest) = digest {
-            event.set_text(field, digest.as_str());
-        }
-    }
-    match hash.status {
-        HashStatus::Ok | HashStatus::Off => None,
-        status => Some(hash.detail.as_deref().unwrap_or(status.as_str()).into()),
     }
 }
 

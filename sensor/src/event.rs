@@ -76,6 +76,19 @@ impl fmt::Debug for Field {
     }
 }
 
+impl Value {
+    /// The texts that it holds: one, several or none.
+    pub fn all_texts(&self) -> impl Iterator<Item = &str> {
+        let (one, several) = match self {
+            Value::Text(text) => (Some(&**text), None),
+            Value::Static(text) => (Some(*text), None),
+            Value::Texts(texts) => (None, Some(texts)),
+            Value::Absent | Value::Number(_) | Value::Flag(_) | Value::Time(_) => (None, None),
+        };
+        one.into_iter().chain(several.into_iter().flat_map(Texts::iter))
+    }
+}
+
 /// Several texts in two allocations, shared between events.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Texts(Arc<Packed>);
@@ -294,11 +307,7 @@ impl Event {
 
     /// A number, a flag as 0 or 1, or a time in nanoseconds since the epoch.
     pub fn number(&self, field: Field) -> Option<u64> {
-        match self.get(field) {
-            Value::Number(number) | Value::Time(number) => Some(*number),
-            Value::Flag(flag) => Some(u64::from(*flag)),
-            _ => None,
-        }
+        self.get(field).number()
     }
 
     /// The values of a field of several texts.
@@ -318,6 +327,16 @@ impl fmt::Debug for Event {
 }
 
 impl Value {
+    /// A number, a flag as 0 or 1, or a time in nanoseconds since the epoch. The largest number
+    /// stands for none: in packed events it means that there is no value.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Value::Number(number) | Value::Time(number) => Some(*number).filter(|n| *n != u64::MAX),
+            Value::Flag(flag) => Some(u64::from(*flag)),
+            _ => None,
+        }
+    }
+
     fn fits(&self, field_type: FieldType) -> bool {
         match self {
             Value::Absent => true,
@@ -329,6 +348,9 @@ impl Value {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,11 @@ const CLOCK_COMPARISONS: usize = 5;
 /// Longest os-release that is read, in bytes. Real ones have some hundred.
 const OS_RELEASE_MAX: usize = 64 << 10;
 
+/// The kernel's name for this host; empty when it is not UTF-8.
+pub fn hostname() -> String {
+    uname().ok().and_then(|names| names.nodename().to_str().map(str::to_owned)).unwrap_or_default()
+}
+
 impl HostInfo {
     /// What this host says of itself. `name` is the configuration's to give.
     pub fn read() -> HostInfo {

@@ -110,7 +110,7 @@ fn describe(event: &mut Event, fields: &Fields, process: &Process, wall_offset_n
     }
     if let Some(args) = &image.args {
         event.set(fields.args, Value::Texts(args.value.clone()));
-        event.set_number(fields.args_count, image.argc.max(args.value.len() as u32));
+        event.set_number(fields.args_count, image.args_count());
     }
 }
 

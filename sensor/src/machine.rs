@@ -3,6 +3,8 @@
 //! It reads no clock, no file and no socket. The same inputs at the same times give the same
 //! events, to the byte; that is what a recording relies on.
 
+mod judge;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -13,15 +15,16 @@ use crate::counters::Counters;
 use crate::digest::cache::{Cache, CacheStats, Lookup};
 use crate::enrich::Enricher;
 use crate::entry;
-use crate::event::{Event, Field, Kinds, Value};
+use crate::event::{Event, Field, Kinds};
 use crate::input::{ContainerRequest, HashRequest, HashResult, Input, Lost};
 use crate::process::{ProcessId, Table, TableStats};
 use crate::queue::{QUEUE_EVENTS_MAX, Queue, Run};
 use crate::raw::{Decoder, Image, Kind, RawEvent};
 use crate::redact::Redactor;
-use crate::rules::{Fault, RuleSet};
-use crate::throttle::{Limits, Summary, Throttle};
+use crate::rules::RuleSet;
+use crate::throttle::{Limits, Throttle};
 use crate::users::Questions;
+use judge::Unjudged;
 use ocellus_ebpf::abi;
 
 /// Under this name, raw events of kernel threads are dropped: they execute nothing.
@@ -64,7 +67,7 @@ pub struct Hashing {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            hold_time_ms: 100,
+            hold_time_ms: 50,
             policy: Policy::default(),
             actions: Actions::default(),
             processes_max: 65_536,
@@ -98,6 +101,7 @@ pub struct Sensor {
     sensor_pid: u32,
     throttle: Throttle,
     counters: Counters,
+    unjudged: Unjudged,
     /// Judge every event; the rim changes them between two steps.
     pub rules: RuleSet,
 }
@@ -120,6 +124,7 @@ impl Sensor {
             sensor_pid: 0,
             throttle: Throttle::new(settings.limits),
             counters: Counters::default(),
+            unjudged: Unjudged::default(),
             rules,
         }
     }
@@ -174,6 +179,7 @@ impl Sensor {
         while self.next_is_ripe(now_ns) {
             self.deliver_next(now_ns, out);
         }
+        self.judge_all(now_ns, out);
         self.tell_throttled(now_ns, false, out);
         self.end_snapshot(now_ns);
         self.table.sweep(now_ns);
@@ -184,6 +190,7 @@ impl Sensor {
         while !self.queue.is_empty() {
             self.deliver_next(now_ns, out);
         }
+        self.judge_all(now_ns, out);
         self.tell_throttled(now_ns, true, out);
         self.end_snapshot(now_ns);
     }
@@ -218,10 +225,11 @@ impl Sensor {
         let mut told_before = self.is_known_already(first);
         let before = Before::of(self.table.get(ProcessId::of(first)), first);
         let mut news = false;
+        let waiting_ns = self.queue.oldest().map(|raw| raw.time_ns);
         for raw in run {
             news = news || changes::is_news(self.table.get(ProcessId::of(raw)), raw);
             let identity = &self.enricher.identity;
-            self.table.apply(raw, |id| identity.entity_id(id).into());
+            self.table.apply(raw, waiting_ns, |id| identity.entity_id(id).into());
             if raw.task.pid == self.sensor_pid {
                 self.table.set_ours(self.sensor_pid);
             }
@@ -330,84 +338,6 @@ impl Sensor {
         self.judge_own(event, now_ns, out);
     }
 
-    fn judge_own(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
-        self.counters.receive_named("sensor", 1);
-        self.judge(event, None, now_ns, out);
-    }
-
-    /// Asks the rules, and delivers the event unless one of them drops it, or its process tree has
-    /// had more than its share.
-    fn judge(
-        &mut self,
-        event: Event,
-        tree: Option<ProcessId>,
-        now_ns: u64,
-        out: &mut Vec<Arc<Event>>,
-    ) {
-        let mut event = Arc::new(event);
-        if self.rules.is_empty() {
-            return self.deliver(event, tree, now_ns, out);
-        }
-        let verdict = self.rules.judge(&event, now_ns);
-        match &verdict.dropped_by {
-            Some(rule) => self.counters.drop_by(&rule.id),
-            None => {
-                verdict.apply(Arc::make_mut(&mut event));
-                let tree = tree.filter(|_| verdict.alerts.is_empty());
-                self.deliver(event, tree, now_ns, out);
-            }
-        }
-        for fault in &verdict.faults {
-            self.fault(fault, now_ns, out);
-        }
-    }
-
-    /// Delivers the event, unless the limits of its tree are against it.
-    fn deliver(
-        &mut self,
-        event: Arc<Event>,
-        tree: Option<ProcessId>,
-        now_ns: u64,
-        out: &mut Vec<Arc<Event>>,
-    ) {
-        match tree.map_or(Ok(()), |tree| self.throttle.check(tree, now_ns)) {
-            Ok(()) => {
-                self.counters.delivered += 1;
-                out.push(event);
-            }
-            Err(limit) => self.counters.drop_by(limit.drop_name()),
-        }
-    }
-
-    /// One event for each tree that was throttled a while, in place of its flood.
-    fn tell_throttled(&mut self, now_ns: u64, at_end: bool, out: &mut Vec<Arc<Event>>) {
-        for summary in self.throttle.take_summaries(now_ns, at_end) {
-            let Summary { limit, tree, events, since_ns } = summary;
-            let kinds = Kinds::SENSOR_THROTTLE;
-            let mut event = self.enricher.sensor_event(kinds, now_ns, "events_throttled");
-            event.set_number(Field::OCELLUS_THROTTLED_COUNT, events);
-            event.set_static(Field::OCELLUS_THROTTLED_LIMIT, limit.as_str());
-            let mut whose = "of all processes".to_owned();
-            if let Some(tree) = tree {
-                let leader = self.table.get(tree);
-                let name = leader.map_or("a process that has ended", |it| &*it.comm);
-                whose = format!("of {name} (PID: {}) and its descendants", tree.pid);
-                event.set_number(Field::PROCESS_ENTRY_LEADER_PID, tree.pid);
-                let id = self.enricher.identity.entity_id(tree);
-                event.set_text(Field::PROCESS_ENTRY_LEADER_ENTITY_ID, id);
-                if let Some(leader) = leader {
-                    event.set_text(Field::PROCESS_ENTRY_LEADER_NAME, leader.comm.clone());
-                }
-            }
-            let seconds = now_ns.saturating_sub(since_ns) as f64 / 1e9;
-            event.set_text(
-                Field::MESSAGE,
-                format!("Throttled {events} events {whose} in {seconds:.0} s"),
-            );
-            self.judge_own(event, now_ns, out);
-        }
-    }
-
     /// Other limits from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.throttle.set(limits);
@@ -418,22 +348,9 @@ impl Sensor {
         self.decoder.set_redactor(redactor);
     }
 
-    /// A fault is an event that no rule judges: one that fails on it would never stop.
-    fn fault(&mut self, fault: &Fault, now_ns: u64, out: &mut Vec<Arc<Event>>) {
-        tracing::warn!(component = &*fault.component, "{fault}");
-        let mut event = self.enricher.sensor_event(Kinds::SENSOR_FAULT, now_ns, "rule_fault");
-        event.set_text(Field::MESSAGE, fault.to_string());
-        event.set_text(Field::ERROR_MESSAGE, fault.detail.as_str());
-        event.set_text(Field::OCELLUS_COMPONENT, fault.component.clone());
-        event.set(Field::EVENT_TYPE, Value::Texts(["info"].iter().collect()));
-        self.counters.receive_named("sensor", 1);
-        self.counters.delivered += 1;
-        out.push(Arc::new(event));
-    }
-
     /// When [`step`](Sensor::step) may have something to deliver, boottime ns.
     pub fn next_step_ns(&self) -> Option<u64> {
-        self.queue.ripe_at()
+        if self.unjudged.is_empty() { self.queue.ripe_at() } else { Some(0) }
     }
 
     /// Files to hash.
@@ -456,20 +373,13 @@ impl Sensor {
         self.enricher.users.put_back(questions);
     }
 
-    /// A sink gave up events that were delivered to it.
-    pub fn lose_delivered(&mut self, cause: &str, count: u64) {
-        if count > 0 {
-            self.counters.lose_delivered(cause, count);
-        }
-    }
-
     /// True when raw events come in faster than they can wait: then nothing waits.
     pub fn is_pressed(&self) -> bool {
         self.queue.is_pressed()
     }
 
     pub fn counters(&self) -> Counters {
-        self.counters.settled(self.queue.len())
+        self.counters.settled(self.queue.len() + self.unjudged.len())
     }
 
     pub fn table(&self) -> &Table {

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use ocellus::cli::{
-    self, AnyRulesCommand, Cli, Command, ConfigCommand, RecordArgs, ReplayArgs, RulesCommand,
-    RunArgs,
+    self, AnyRulesCommand, Cli, Command, ConfigCommand, DoctorArgs, RecordArgs, ReplayArgs,
+    RulesCommand, RunArgs,
 };
-use ocellus::config::{self, Config, Layered};
+use ocellus::config::{self, Layered};
 use ocellus::error_chain::ErrorChain;
 use ocellus::names::NameFiles;
 use ocellus::run::{self, ConfigSource, Options, Record};
@@ -50,11 +50,12 @@ fn dispatch(command: Command) -> Outcome {
         Command::Config(ConfigCommand::Schema) => print(config::schema().as_bytes()),
         Command::Completions { shell } => print(&cli::completions(shell)),
         Command::Man => print(&cli::man_page()),
-        Command::Schema => print(cli::schema_page().as_bytes()),
+        Command::Schema { index_template: false } => print(cli::schema_page().as_bytes()),
+        Command::Schema { index_template: true } => print(cli::index_template().as_bytes()),
         Command::Run(args) => run(args),
         Command::Record(args) => record(args),
         Command::Replay(args) => replay(&args),
-        Command::Doctor(args) => doctor(args.json),
+        Command::Doctor(args) => doctor(&args),
         Command::Status(args) => operate::status(&args),
         Command::Top(args) => operate::top(&args),
         Command::Loglevel { level, socket } => operate::log_level(level, &socket),
@@ -116,9 +117,9 @@ fn replay(args: &ReplayArgs) -> Outcome {
     }
 }
 
-fn doctor(json: bool) -> Outcome {
-    let report = doctor::examine();
-    let text = match json {
+fn doctor(args: &DoctorArgs) -> Outcome {
+    let report = doctor::examine(args.btf.as_deref());
+    let text = match args.json {
         true => format!("{}\n", serde_json::to_string_pretty(&report)?),
         false => report.to_string(),
     };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::input::HashResult;
+use crate::leaves::Leaves;
 use crate::lineage::Ancestor;
 use crate::raw::{Image, Kind, Marked, RawEvent, Task};
 use ocellus_ebpf::abi::{self, SpanId};
@@ -16,10 +17,6 @@ use ocellus_ebpf::abi::{self, SpanId};
 /// Length of a clock tick of /proc/PID/stat: USER_HZ is 100 on every architecture that the sensor
 /// runs on (proc(5)).
 pub const TICK_NS: u64 = 10_000_000;
-
-/// How many old processes an insertion into a full table looks at to find one to forget. More
-/// finds a better one and costs more; a table this full is already counted and visible.
-const EVICTION_CANDIDATES: usize = 64;
 
 /// Identity of a process on this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,12 +85,29 @@ pub struct Process {
     pub kernel_thread: bool,
     /// The sensor itself, or a process that descends from it.
     pub ours: bool,
-    /// Its children that are in the table.
+    /// Its live children in the table.
     children: u32,
+    /// Whose live child it counts as.
+    child_of: Option<ProcessId>,
+    /// Number in the order in which processes came.
+    arrival: u64,
     /// When the kernel or /proc last told of it.
     seen_ns: u64,
     /// This process as an ancestor, made when it forks and dropped when it executes.
     as_ancestor: Option<Arc<Ancestor>>,
+    /// What it was before, as long as forks of that time may still wait, oldest first.
+    earlier: Vec<Earlier>,
+}
+
+/// What a process was until then. A run is applied as a whole, and a child that was forked in
+/// between is applied after it.
+#[derive(Clone, Debug)]
+struct Earlier {
+    until_ns: u64,
+    image: Option<Arc<Image>>,
+    command_line: Option<Arc<str>>,
+    hash: Option<Arc<HashResult>>,
+    comm: Arc<str>,
 }
 
 /// The container that a process is in.
@@ -127,15 +141,16 @@ pub struct TableStats {
 }
 
 /// All processes known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Table {
     processes: FxHashMap<ProcessId, Process>,
     /// Who holds a pid now, or held it last.
     holders: FxHashMap<u32, ProcessId>,
+    /// By entity id, which rules know processes by.
+    names: FxHashMap<Arc<str>, ProcessId>,
     /// Exited processes and when to forget them, oldest first.
     exited: VecDeque<(u64, ProcessId)>,
-    /// Every process, in the order in which it came; may name some that are gone.
-    arrivals: VecDeque<ProcessId>,
+    leaves: Leaves,
     max: usize,
     grace_ns: u64,
     pub stats: TableStats,
@@ -147,8 +162,9 @@ impl Table {
         Table {
             processes: FxHashMap::default(),
             holders: FxHashMap::default(),
+            names: FxHashMap::default(),
             exited: VecDeque::new(),
-            arrivals: VecDeque::new(),
+            leaves: Leaves::default(),
             max: max.max(1),
             grace_ns,
             stats: TableStats::default(),
@@ -173,6 +189,11 @@ impl Table {
         })
     }
 
+    /// The process of an entity id.
+    pub fn by_entity_id(&self, entity_id: &str) -> Option<&Process> {
+        self.processes.get(self.names.get(entity_id)?)
+    }
+
     /// Who holds this pid now, or held it last.
     pub fn holder(&self, pid: u32) -> Option<&Process> {
         self.processes.get(self.holders.get(&pid)?)
@@ -182,8 +203,14 @@ impl Table {
         self.processes.values()
     }
 
-    /// Applies one raw event. The process it is about is in the table afterwards.
-    pub fn apply(&mut self, raw: &RawEvent, name: impl FnOnce(ProcessId) -> Arc<str>) {
+    /// Applies one raw event. The process it is about is in the table afterwards. `waiting_ns` is
+    /// the time of the oldest raw event that is not applied yet, if there is one.
+    pub fn apply(
+        &mut self,
+        raw: &RawEvent,
+        waiting_ns: Option<u64>,
+        name: impl FnOnce(ProcessId) -> Arc<str>,
+    ) {
         let known = self.get(ProcessId::of(raw)).map(|process| process.id);
         let id = match known {
             Some(id) => id,
@@ -193,10 +220,53 @@ impl Table {
         let Some(process) = self.processes.get_mut(&id) else {
             unreachable!("the process was found or inserted above")
         };
+        process.keep_earlier(raw, waiting_ns);
         process.update(raw);
         if raw.kind == Kind::Exit && process.exit.is_none() {
             process.exit = Some(Exit { time_ns: raw.time_ns, status: Some(raw.exit_status) });
             self.exited.push_back((raw.time_ns.saturating_add(grace_ns), id));
+            self.bereave(id);
+        } else if process.exit.is_none() {
+            self.adopt(id);
+        }
+    }
+
+    /// Counts a live process as a child of the parent that it has now.
+    fn adopt(&mut self, id: ProcessId) {
+        let Some(process) = self.processes.get(&id) else { return };
+        let (told, counted) = (ProcessId::parent_of(&process.task), process.child_of);
+        if counted == Some(told) {
+            return;
+        }
+        let parent = self.get(told).map(|parent| parent.id);
+        if parent == counted {
+            return;
+        }
+        self.disown(id);
+        if let Some(parent) = parent.and_then(|id| self.processes.get_mut(&id)) {
+            parent.children += 1;
+            self.leaves.remove(parent.arrival);
+            let parent = Some(parent.id);
+            self.processes.entry(id).and_modify(|process| process.child_of = parent);
+        }
+    }
+
+    /// No longer counts a process as a child of who it was one of.
+    fn disown(&mut self, id: ProcessId) {
+        let parent = self.processes.get_mut(&id).and_then(|process| process.child_of.take());
+        let Some(parent) = parent.and_then(|id| self.processes.get_mut(&id)) else { return };
+        // It may have been forgotten and have come again since, with no child counted.
+        parent.children = parent.children.saturating_sub(1);
+        if parent.children == 0 && parent.exit.is_none() {
+            self.leaves.insert(parent.arrival, parent.id);
+        }
+    }
+
+    /// A process has ended: it is nobody's live child any more, nor the one to be forgotten early.
+    fn bereave(&mut self, id: ProcessId) {
+        self.disown(id);
+        if let Some(process) = self.processes.get(&id) {
+            self.leaves.remove(process.arrival);
         }
     }
 
@@ -208,24 +278,16 @@ impl Table {
         let mut process = Process::new(id, name(id), raw);
         let parent = self.get(ProcessId::parent_of(&raw.task)).map(|parent| parent.id);
         if let Some(parent) = parent.and_then(|id| self.processes.get_mut(&id)) {
-            parent.children += 1;
-            process.inherit(parent, raw.kind);
+            process.inherit(parent, raw);
         }
         if let Some(stale) = self.holders.insert(id.pid, id) {
             self.infer_exit(stale, raw.time_ns);
         }
+        process.arrival = self.leaves.next_arrival();
+        self.leaves.insert(process.arrival, id);
+        self.names.insert(process.entity_id.clone(), id);
         self.processes.insert(id, process);
-        self.remember_arrival(id);
         id
-    }
-
-    /// The list of arrivals names processes that are gone until it is twice as long as the table
-    /// may be; then it is rebuilt, which costs one step for each insertion, on the average.
-    fn remember_arrival(&mut self, id: ProcessId) {
-        if self.arrivals.len() >= 2 * self.max {
-            self.arrivals.retain(|id| self.processes.contains_key(id));
-        }
-        self.arrivals.push_back(id);
     }
 
     /// Ends a process whose exit never came.
@@ -235,6 +297,7 @@ impl Table {
             process.exit = Some(Exit { time_ns: now_ns, status: None });
             self.exited.push_back((now_ns.saturating_add(self.grace_ns), id));
             self.stats.exits_inferred += 1;
+            self.bereave(id);
         }
     }
 
@@ -258,35 +321,23 @@ impl Table {
         }
     }
 
-    /// Makes room: the oldest exited process, else an old one without children, else the oldest.
+    /// Makes room: the process that exited first, else the oldest live one without live children.
     fn evict(&mut self) {
         self.stats.processes_evicted += 1;
-        if let Some((_, id)) = self.exited.pop_front() {
-            self.remove(id);
-            return;
-        }
-        while let Some(id) = self.arrivals.pop_front() {
-            if self.processes.contains_key(&id) {
-                self.arrivals.push_front(id);
-                break;
-            }
-        }
-        let is_leaf =
-            |id: &ProcessId| self.processes.get(id).is_some_and(|process| process.children == 0);
-        let leaf = self.arrivals.iter().take(EVICTION_CANDIDATES).find(|id| is_leaf(id)).copied();
-        if let Some(id) = leaf.or_else(|| self.arrivals.front().copied()) {
+        let exited = self.exited.pop_front().map(|(_, id)| id);
+        // Of processes some have no children, unless the records lie; then it is anyone.
+        let victim = exited.or_else(|| self.leaves.first());
+        if let Some(id) = victim.or_else(|| self.processes.keys().next().copied()) {
             self.remove(id);
         }
     }
 
     fn remove(&mut self, id: ProcessId) {
+        self.bereave(id);
         let Some(process) = self.processes.remove(&id) else { return };
+        self.names.remove(&process.entity_id);
         if self.holders.get(&id.pid) == Some(&id) {
             self.holders.remove(&id.pid);
-        }
-        let parent = self.get(ProcessId::parent_of(&process.task)).map(|parent| parent.id);
-        if let Some(parent) = parent.and_then(|id| self.processes.get_mut(&id)) {
-            parent.children = parent.children.saturating_sub(1);
         }
     }
 
@@ -334,20 +385,28 @@ impl Process {
             kernel_thread: raw.is_kernel_thread(),
             ours: false,
             children: 0,
+            child_of: None,
+            arrival: 0,
             seen_ns: raw.time_ns,
             as_ancestor: None,
+            earlier: Vec::new(),
         }
     }
 
     /// What a new process has from the one that forked it.
-    fn inherit(&mut self, parent: &mut Process, kind: Kind) {
-        self.lineage = Some(parent.ancestor());
+    fn inherit(&mut self, parent: &mut Process, raw: &RawEvent) {
+        let earlier = parent.earlier.iter().find(|earlier| earlier.until_ns > raw.time_ns);
+        let earlier = earlier.cloned();
+        self.lineage = Some(match &earlier {
+            Some(earlier) => parent.ancestor_as(&earlier.comm, earlier.image.as_deref()),
+            None => parent.ancestor(),
+        });
         self.entry = parent.entry.clone();
         self.ours = parent.ours;
-        if kind == Kind::Fork {
-            self.image = parent.image.clone();
-            self.command_line = parent.command_line.clone();
-            self.hash = parent.hash.clone();
+        if raw.kind == Kind::Fork {
+            let Earlier { image, command_line, hash, .. } =
+                earlier.unwrap_or_else(|| parent.until(raw.time_ns));
+            (self.image, self.command_line, self.hash) = (image, command_line, hash);
             self.cwd = parent.cwd.clone();
             self.cgroup = parent.cgroup.clone();
             self.container = parent.container.clone();
@@ -356,17 +415,44 @@ impl Process {
 
     /// This process, as its children have it among their ancestors.
     fn ancestor(&mut self) -> Arc<Ancestor> {
-        self.as_ancestor
-            .get_or_insert_with(|| {
-                let executable = self.image.as_ref().and_then(|image| image.exe.as_ref());
-                Ancestor::above(
-                    self.entity_id.clone(),
-                    self.comm.clone(),
-                    executable.map(|exe| exe.value.clone()),
-                    self.lineage.as_ref(),
-                )
-            })
-            .clone()
+        if let Some(ancestor) = &self.as_ancestor {
+            return ancestor.clone();
+        }
+        let ancestor = self.ancestor_as(&self.comm, self.image.as_deref());
+        self.as_ancestor.insert(ancestor).clone()
+    }
+
+    fn ancestor_as(&self, comm: &Arc<str>, image: Option<&Image>) -> Arc<Ancestor> {
+        let executable = image.and_then(|image| image.exe.as_ref());
+        Ancestor::above(
+            self.entity_id.clone(),
+            comm.clone(),
+            executable.map(|exe| exe.value.clone()),
+            self.lineage.as_ref(),
+        )
+    }
+
+    /// What it is, until that time.
+    fn until(&self, until_ns: u64) -> Earlier {
+        Earlier {
+            until_ns,
+            image: self.image.clone(),
+            command_line: self.command_line.clone(),
+            hash: self.hash.clone(),
+            comm: self.comm.clone(),
+        }
+    }
+
+    /// Before an update: keeps what a raw event that waits may need, and forgets what none does.
+    fn keep_earlier(&mut self, raw: &RawEvent, waiting_ns: Option<u64>) {
+        let waiting_ns = waiting_ns.unwrap_or(u64::MAX);
+        if !self.earlier.is_empty() {
+            self.earlier.retain(|earlier| earlier.until_ns > waiting_ns);
+        }
+        let changes = raw.image.is_some() || self.comm != raw.comm;
+        if changes && raw.time_ns > waiting_ns {
+            self.earlier.push(self.until(raw.time_ns));
+        }
     }
 
     fn update(&mut self, raw: &RawEvent) {

@@ -12,7 +12,7 @@ use crate::aggregate::{Join, Joined, Policy};
 use crate::process::ProcessId;
 use crate::raw::RawEvent;
 
-/// Raw events in the queue at most: at 100,000 raw events/s, what the default hold time keeps.
+/// Raw events in the queue at most: at 200,000 raw events/s, what the default hold time keeps.
 /// A raw event of an ordinary exec takes about 1 KiB, so a full queue stays near 10 MiB.
 pub const QUEUE_EVENTS_MAX: usize = 10_000;
 

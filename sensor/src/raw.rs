@@ -74,6 +74,11 @@ impl Image {
             ctime_ns: file.ctime_ns,
         })
     }
+
+    /// True number of arguments, or of those that were taken where the kernel told fewer.
+    pub fn args_count(&self) -> u32 {
+        self.argc.max(self.args.as_ref().map_or(0, |args| args.value.len() as u32))
+    }
 }
 
 /// One kernel record, decoded.

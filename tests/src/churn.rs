@@ -1,5 +1,5 @@
-//! Short processes without end through the core: what it holds in memory must not grow with how many
-//! there have been.
+//! Short processes without end through the core: what it holds in memory must not grow with how
+//! many there have been.
 
 use ocellus::input::{
     ContainerAnswer, ContainerInfo, Digests, HashResult, HashStatus, Input, NameAnswers,

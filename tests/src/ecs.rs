@@ -10,10 +10,23 @@ use std::thread;
 const CHOSEN_BY_THE_PROCESS: [&str; 5] =
     ["args", "env_vars", "command_line", "working_directory", "executable"];
 
+/// Names a folder into which documents are put instead of being checked: in a guest, which has no
+/// python3, for the host to check.
+const LATER_VARIABLE: &str = "ECS_LATER";
+
 /// What the validator finds in documents, one a line: line, field, code and detail.
 ///
 /// Values that a process chooses may be empty or long; that is no finding.
 pub fn findings(ndjson: &[u8]) -> Vec<String> {
+    if let Some(folder) = std::env::var_os(LATER_VARIABLE) {
+        let (_, path) = tempfile::Builder::new()
+            .suffix(".ndjson")
+            .tempfile_in(folder)
+            .and_then(|file| file.keep().map_err(|error| error.error))
+            .expect("the folder for documents is writable");
+        std::fs::write(path, ndjson).expect("there is room for the documents");
+        return Vec::new();
+    }
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("ecs/validate_ecs.py");
     let mut child = Command::new("python3")
         .arg(script)

@@ -8,6 +8,7 @@ use wit_parser::Resolve;
 pub const TAG: u8 = 1;
 pub const ALERT: u8 = 2;
 pub const DROP: u8 = 4;
+pub const ENVIRONMENT: u8 = 8;
 
 /// Address of the first constant in the guest's memory.
 const CONSTANTS: u32 = 1024;
@@ -23,7 +24,6 @@ const RESULT: u32 = 64;
 #[derive(Clone, Debug)]
 pub struct Guest {
     rules: Vec<Rule>,
-    interests: Vec<(Vec<String>, Vec<Term>)>,
     /// Body of `configure`; none: it answers the rules and interests above.
     configure: Option<String>,
     /// Body of `on-event`.
@@ -32,6 +32,20 @@ pub struct Guest {
     items: String,
     constants: Vec<u8>,
     version: String,
+    world: World,
+    /// More imports of the module.
+    imports: String,
+    /// Bodies of `save-state` and `load-state`.
+    carry: Option<(String, String)>,
+}
+
+/// The world of the contract that a guest is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum World {
+    Rule,
+    BatchRule,
+    /// The world `rule`, and some of WASI.
+    Wasi,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +53,7 @@ struct Rule {
     id: String,
     permissions: u8,
     attack: Vec<String>,
+    interests: Vec<(Vec<String>, Vec<Term>)>,
 }
 
 /// A term of an interest.
@@ -73,12 +88,14 @@ impl Guest {
     pub fn new(id: &str) -> Guest {
         Guest {
             rules: vec![],
-            interests: vec![],
             configure: None,
             on_event: "i32.const 0".into(),
             items: String::new(),
             constants: vec![],
-            version: "0.1.0".into(),
+            version: "1.0.0".into(),
+            world: World::Rule,
+            imports: String::new(),
+            carry: None,
         }
         .rule(id, TAG | ALERT | DROP)
         .hits(&[])
@@ -86,7 +103,7 @@ impl Guest {
 
     /// One more rule.
     pub fn rule(mut self, id: &str, permissions: u8) -> Guest {
-        self.rules.push(Rule { id: id.into(), permissions, attack: vec![] });
+        self.rules.push(Rule { id: id.into(), permissions, attack: vec![], interests: vec![] });
         self
     }
 
@@ -103,9 +120,11 @@ impl Guest {
         self
     }
 
-    /// One more interest.
+    /// One more interest of the last rule.
     pub fn interest(mut self, kinds: &[&str], terms: &[Term]) -> Guest {
-        self.interests.push((kinds.iter().map(|kind| kind.to_string()).collect(), terms.to_vec()));
+        let kinds = kinds.iter().map(|kind| kind.to_string()).collect();
+        let rule = self.rules.last_mut().expect("a guest has a rule");
+        rule.interests.push((kinds, terms.to_vec()));
         self
     }
 
@@ -148,6 +167,40 @@ impl Guest {
         self
     }
 
+    /// Judge batches: `on-event` is called once for each, and its hits are those of the first
+    /// event.
+    #[must_use]
+    pub fn in_batches(mut self) -> Guest {
+        self.world = World::BatchRule;
+        self
+    }
+
+    /// Export `carry`, with these bodies; the second one has the parameters `$version $bytes $len`.
+    /// Both leave the address of their result.
+    pub fn carry(mut self, save: &str, load: &str) -> Guest {
+        self.carry = Some((save.into(), load.into()));
+        self
+    }
+
+    /// Import some of WASI; bodies may use `$environment $random $now $stderr $write $exit`.
+    #[must_use]
+    pub fn wasi(mut self) -> Guest {
+        self.world = World::Wasi;
+        self.imports.push_str(WASI_IMPORTS);
+        self
+    }
+
+    /// Import the keyed state; bodies may use `$state_set` and `$state_add`.
+    #[must_use]
+    pub fn state(mut self) -> Guest {
+        let state = format!("ocellus:rule/state@{}", self.version);
+        self.imports.push_str(&format!(
+            r#"(import "{state}" "set" (func $state_set (param i32 i32 i32 i32 i64 i32)))
+               (import "{state}" "add" (func $state_add (param i32 i32 i64 i64 i32)))"#
+        ));
+        self
+    }
+
     /// Put bytes into the guest's memory; their address, a multiple of 8.
     pub fn constant(&mut self, bytes: &[u8]) -> u32 {
         self.constants.resize(self.constants.len().next_multiple_of(8), 0);
@@ -161,16 +214,7 @@ impl Guest {
     pub fn metadata(&mut self) -> u32 {
         let rules: Vec<Vec<u8>> =
             self.rules.clone().iter().map(|rule| self.rule_info(rule)).collect();
-        let interests = self.interests.clone();
-        let interests: Vec<Vec<u8>> = interests
-            .iter()
-            .map(|(kinds, terms)| {
-                let terms: Vec<Vec<u8>> = terms.iter().map(|term| self.term(term)).collect();
-                let kinds = self.strings(kinds);
-                words(&[kinds, self.list(&terms)].concat())
-            })
-            .collect();
-        let answer = [vec![0], self.list(&rules), self.list(&interests)].concat();
+        let answer = [vec![0], self.list(&rules)].concat();
         self.constant(&words(&answer))
     }
 
@@ -185,9 +229,16 @@ impl Guest {
         let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let mut resolve = Resolve::default();
         let package = resolve
-            .push_source("rule.wit", &contract(&guest.version))
+            .push_source("rule.wit", &contract(&guest.version, guest.world))
             .unwrap_or_else(|error| panic!("the contract does not parse: {error:#}"));
-        let world = resolve.select_world(&[package], Some("rule")).expect("it has a world `rule`");
+        let name = match (guest.world, &guest.carry) {
+            (World::Rule, None) => "rule",
+            (World::Rule, Some(_)) => "rule-with-state",
+            (World::BatchRule, None) => "batch-rule",
+            (World::BatchRule, Some(_)) => "batch-rule-with-state",
+            (World::Wasi, _) => "wasi-rule",
+        };
+        let world = resolve.select_world(&[package], Some(name)).expect("the world is there");
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
             .expect("a module takes a custom section");
         ComponentEncoder::default()
@@ -197,7 +248,19 @@ impl Guest {
     }
 
     fn module(&self, configure: &str) -> String {
-        let Guest { on_event, items, version, constants, .. } = self;
+        let Guest { on_event, items, version, constants, imports, .. } = self;
+        let (judge, batches) = match self.world {
+            World::Rule | World::Wasi => (r#"(export "on-event")"#, ""),
+            World::BatchRule => ("$judge", ON_BATCH),
+        };
+        let carry = self.carry.as_ref().map(|(save, load)| {
+            format!(
+                r#"(func (export "ocellus:rule/carry@{version}#save-state") (result i32) {save})
+                   (func (export "ocellus:rule/carry@{version}#load-state")
+                     (param $version i32) (param $bytes i32) (param $len i32) (result i32) {load})"#
+            )
+        });
+        let carry = carry.unwrap_or_default();
         let data: String = constants.iter().map(|byte| format!("\\{byte:02x}")).collect();
         let event = format!("ocellus:rule/event@{version}");
         format!(
@@ -210,10 +273,11 @@ impl Guest {
   (import "{event}" "many" (func $many (param i32 i32 i32)))
   (import "{event}" "make-set" (func $make_set (param i32 i32 i32)))
   (import "{event}" "test" (func $test (param i32 i32 i32) (result i32)))
+  {imports}
   (memory (export "memory") 4)
   (data (i32.const {CONSTANTS}) "{data}")
   (global $heap (mut i32) (i32.const {HEAP}))
-  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+  (func $realloc (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
     (local $address i32)
     (local.set $address (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
     (global.set $heap (i32.add (local.get $address) (local.get 3)))
@@ -229,10 +293,12 @@ impl Guest {
   {items}
   (func (export "configure") (param $config i32) (param $config_len i32) (result i32)
     {configure})
-  (func (export "on-event") (result i32)
+  (func {judge} (result i32)
     (local $i i32)
     (global.set $heap (i32.const {HEAP}))
-    {on_event}))"#
+    {on_event})
+  {batches}
+  {carry})"#
         )
     }
 
@@ -244,7 +310,14 @@ impl Guest {
         let attack = self.strings(&rule.attack);
         let none = self.strings(&[]);
         let permissions = vec![u32::from(rule.permissions)];
-        words(&[id, name, description, version, attack, none, permissions].concat())
+        let interests = rule.interests.iter().map(|(kinds, terms)| {
+            let terms: Vec<Vec<u8>> = terms.iter().map(|term| self.term(term)).collect();
+            let kinds = self.strings(kinds);
+            words(&[kinds, self.list(&terms)].concat())
+        });
+        let interests: Vec<Vec<u8>> = interests.collect();
+        let interests = self.list(&interests);
+        words(&[id, name, description, version, attack, none, permissions, interests].concat())
     }
 
     fn term(&mut self, term: &Term) -> Vec<u8> {
@@ -297,15 +370,98 @@ pub fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
+/// Calls `$judge` and puts the event 0 before each of its hits. What it answers beyond all bounds
+/// is passed on as it is.
+const ON_BATCH: &str = r#"
+  (func (export "on-batch") (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (local $at i32) (local $from i32) (local $len i32) (local $to i32) (local $i i32)
+    (local.set $at (call $judge))
+    (if (i32.or (i32.and (local.get $at) (i32.const 3))
+          (i32.gt_u (local.get $at) (i32.const 262136)))
+      (then (return (local.get $at))))
+    (local.set $from (i32.load (local.get $at)))
+    (local.set $len (i32.load offset=4 (local.get $at)))
+    (if (i32.or (i32.gt_u (local.get $len) (i32.const 1000))
+          (i32.gt_u (i32.add (local.get $from) (i32.mul (local.get $len) (i32.const 28)))
+            (i32.mul (memory.size) (i32.const 65536))))
+      (then (return (local.get $at))))
+    (local.set $to (call $realloc (i32.const 0) (i32.const 0) (i32.const 4)
+      (i32.add (i32.const 8) (i32.mul (local.get $len) (i32.const 32)))))
+    (i32.store (local.get $to) (i32.add (local.get $to) (i32.const 8)))
+    (i32.store offset=4 (local.get $to) (local.get $len))
+    (block $done (loop $next
+      (br_if $done (i32.ge_u (local.get $i) (local.get $len)))
+      (i32.store
+        (i32.add (local.get $to) (i32.add (i32.const 8) (i32.mul (local.get $i) (i32.const 32))))
+        (i32.const 0))
+      (memory.copy
+        (i32.add (local.get $to) (i32.add (i32.const 12) (i32.mul (local.get $i) (i32.const 32))))
+        (i32.add (local.get $from) (i32.mul (local.get $i) (i32.const 28)))
+        (i32.const 28))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br $next)))
+    (local.get $to))"#;
+
+/// What a guest with WASI imports.
+const WASI_IMPORTS: &str = r#"
+  (import "wasi:cli/environment@0.2.0" "get-environment" (func $environment (param i32)))
+  (import "wasi:cli/exit@0.2.0" "exit" (func $exit (param i32)))
+  (import "wasi:cli/stderr@0.2.0" "get-stderr" (func $stderr (result i32)))
+  (import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $now (result i64)))
+  (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
+    (func $write (param i32 i32 i32 i32)))
+  (import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))"#;
+
+/// As much of WASI as [`WASI_IMPORTS`] needs, and a world with it.
+const WASI: &str = "
+world wasi-rule {
+  include rule;
+  import wasi:cli/environment@0.2.0;
+  import wasi:cli/exit@0.2.0;
+  import wasi:cli/stderr@0.2.0;
+  import wasi:clocks/monotonic-clock@0.2.0;
+  import wasi:random/random@0.2.0;
+}
+package wasi:io@0.2.0 {
+  interface error { resource error; }
+  interface streams {
+    use error.{error};
+    variant stream-error { last-operation-failed(error), closed }
+    resource output-stream {
+      blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
+    }
+  }
+}
+package wasi:cli@0.2.0 {
+  interface environment { get-environment: func() -> list<tuple<string, string>>; }
+  interface exit { exit: func(status: result); }
+  interface stderr {
+    use wasi:io/streams@0.2.0.{output-stream};
+    get-stderr: func() -> output-stream;
+  }
+}
+package wasi:clocks@0.2.0 {
+  interface monotonic-clock { type instant = u64; now: func() -> instant; }
+}
+package wasi:random@0.2.0 {
+  interface random { get-random-u64: func() -> u64; }
+}
+";
+
 /// The contract as one file, with a version of our choice.
-fn contract(version: &str) -> String {
-    const HEADER: &str = "package ocellus:rule@0.1.0;";
+fn contract(version: &str, world: World) -> String {
+    const HEADER: &str = "package ocellus:rule@1.0.0;";
     let files = [
         include_str!("../../wit/types.wit"),
         include_str!("../../wit/host.wit"),
         include_str!("../../wit/event.wit"),
+        include_str!("../../wit/packed.wit"),
+        include_str!("../../wit/processes.wit"),
+        include_str!("../../wit/state.wit"),
+        include_str!("../../wit/carry.wit"),
         include_str!("../../wit/rule.wit"),
     ];
     let parts = files.map(|file| file.strip_prefix(HEADER).expect("each file has the header"));
-    format!("package ocellus:rule@{version};\n{}", parts.concat())
+    let wasi = if world == World::Wasi { WASI } else { "" };
+    format!("package ocellus:rule@{version};\n{}{wasi}", parts.concat())
 }

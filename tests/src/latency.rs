@@ -3,13 +3,14 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use ocellus::author::read_event::time_ns;
 use serde_json::Value;
 
+use crate::load;
 use crate::program::{field, has_argument, ocellus};
 
 /// An argument that marks the processes of the measurement.
@@ -19,7 +20,7 @@ const MARK: &str = "measured";
 #[derive(Clone, Copy, Debug)]
 pub struct Latency {
     /// Processes that were run.
-    pub generated: usize,
+    pub generated: u64,
     /// Of these, those whose fork, exec and exit are one event, in percent.
     pub whole_percent: f64,
     /// From the kernel's time of an event's first raw event to the arrival of its line, in ms.
@@ -62,13 +63,27 @@ impl Load {
     }
 }
 
-/// Runs a sensor with this hold time, or the default one, and the load for so long.
-pub fn measure(hold_ms: Option<u64>, load: Load, duration: Duration) -> Latency {
+/// How the sensor is set up.
+#[derive(Clone, Copy, Debug)]
+pub enum Setup {
+    /// As it comes.
+    Default,
+    /// With this hold time, and without hashes: whatever else starts on the host while it is
+    /// measured has some that are waited for.
+    Hold { ms: u64 },
+}
+
+/// Runs a sensor and the load for so long.
+pub fn measure(setup: Setup, load: Load, duration: Duration) -> Latency {
+    let dir = tempfile::tempdir().expect("there is room");
+    let config = dir.path().join("ocellus.toml");
+    let text = match setup {
+        Setup::Default => String::new(),
+        Setup::Hold { ms } => format!("[aggregate]\nhold_ms = {ms}\n[hash]\nalgorithms = []\n"),
+    };
+    std::fs::write(&config, text).expect("there is room");
     let mut command = Command::new(ocellus());
-    command.args(["run", "--no-snapshot"]);
-    if let Some(hold_ms) = hold_ms {
-        command.arg("--hold-ms").arg(hold_ms.to_string());
-    }
+    command.args(["run", "--no-snapshot", "--config"]).arg(&config);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
@@ -82,7 +97,7 @@ pub fn measure(hold_ms: Option<u64>, load: Load, duration: Duration) -> Latency 
     let reader = std::thread::spawn(move || arrivals(stdout));
     // What the probes see first is slower than what follows.
     std::thread::sleep(Duration::from_secs(1));
-    let generated = run_load(load, duration);
+    let generated = load::run(load.workers(), duration, load.pause(), |_, _| MARK.to_owned());
     std::thread::sleep(Duration::from_secs(1));
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).expect("it runs");
     let mut log = String::new();
@@ -98,27 +113,7 @@ fn arrivals(from: impl std::io::BufRead) -> Vec<(Duration, String)> {
     from.lines().map_while(Result::ok).map(|line| (now(), line)).collect()
 }
 
-fn run_load(load: Load, duration: Duration) -> usize {
-    let stop = AtomicBool::new(false);
-    let worker = || {
-        let mut count = 0;
-        while !stop.load(Ordering::Relaxed) {
-            let status = Command::new("/bin/true").arg(MARK).status();
-            assert!(status.expect("there is true").success());
-            count += 1;
-            std::thread::sleep(load.pause());
-        }
-        count
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..load.workers()).map(|_| scope.spawn(worker)).collect();
-        std::thread::sleep(duration);
-        stop.store(true, Ordering::Relaxed);
-        workers.into_iter().map(|one| one.join().expect("no worker panics")).sum()
-    })
-}
-
-fn report(generated: usize, arrivals: &[(Duration, String)]) -> Latency {
+fn report(generated: u64, arrivals: &[(Duration, String)]) -> Latency {
     let (mut whole, mut lost, mut all) = (0, 0, Vec::new());
     for (arrived, line) in arrivals {
         let event: Value = serde_json::from_str(line).expect("it is JSON");
@@ -128,9 +123,9 @@ fn report(generated: usize, arrivals: &[(Duration, String)]) -> Latency {
             continue;
         }
         whole += usize::from(kinds == 3);
-        let began = field(&event, "@timestamp").as_str().and_then(since_epoch);
+        let began = field(&event, "@timestamp").as_str().and_then(time_ns);
         let began = began.expect("each event has a time");
-        all.push(arrived.saturating_sub(began).as_secs_f64() * 1e3);
+        all.push(arrived.saturating_sub(Duration::from_nanos(began)).as_secs_f64() * 1e3);
     }
     all.sort_by(f64::total_cmp);
     let percentile = |percent: usize| all.get(all.len().saturating_sub(1) * percent / 100);
@@ -141,37 +136,5 @@ fn report(generated: usize, arrivals: &[(Duration, String)]) -> Latency {
         p50_ms: percentile(50),
         p99_ms: percentile(99),
         lost,
-    }
-}
-
-/// `2026-03-01T12:00:00.000000001Z`, since 1970.
-fn since_epoch(date: &str) -> Option<Duration> {
-    let number = |range: std::ops::Range<usize>| date.get(range)?.parse::<i64>().ok();
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    let nanos = number(20..29)?;
-    // Days from the civil calendar, counted from March, so that the leap day is the last.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let era = y.div_euclid(400);
-    let day_of_year = (153 * m + 2) / 5 + day - 1;
-    let year_of_era = y.rem_euclid(400);
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
-    Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_read_to_the_nanosecond() {
-        let date = since_epoch("2026-03-01T12:00:00.000000001Z");
-        assert_eq!(date, Some(Duration::new(1_772_366_400, 1)));
-        assert_eq!(since_epoch("1970-01-01T00:00:00.000000000Z"), Some(Duration::ZERO));
-        let leap = since_epoch("2024-02-29T23:59:59.999999999Z");
-        assert_eq!(leap, Some(Duration::new(1_709_251_199, 999_999_999)));
-        assert_eq!(since_epoch("yesterday"), None);
     }
 }

@@ -4,11 +4,15 @@
 
 pub mod churn;
 pub mod ecs;
+pub mod fields;
 pub mod fuzz;
+pub mod golden;
 pub mod guest;
 pub mod history;
 pub mod latency;
 pub mod load;
 pub mod prebuilt;
 pub mod program;
+pub mod receivers;
+pub mod vm;
 pub mod workload;

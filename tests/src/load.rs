@@ -30,26 +30,8 @@ pub fn measure(dir: &Path, rules: &Path, workers: usize, duration: Duration) -> 
     std::thread::sleep(Duration::from_secs(2));
     let cpu_before = cpu_seconds(running.pid());
     let began = Instant::now();
-    let stop = AtomicBool::new(false);
-    let generated = std::thread::scope(|scope| {
-        let worker = |number: usize| {
-            let stop = &stop;
-            move || {
-                let mut count = 0;
-                while !stop.load(Ordering::Relaxed) {
-                    let argument = format!("load-{number}-{count}");
-                    let status = Command::new("/bin/true").arg(argument).status();
-                    assert!(status.expect("there is true").success());
-                    count += 1;
-                }
-                count
-            }
-        };
-        let workers: Vec<_> = (0..workers).map(|number| scope.spawn(worker(number))).collect();
-        std::thread::sleep(duration);
-        stop.store(true, Ordering::Relaxed);
-        workers.into_iter().map(|one| one.join().expect("no worker panics")).sum::<u64>()
-    });
+    let argument = |worker, count| format!("load-{worker}-{count}");
+    let generated = run(workers, duration, Duration::ZERO, argument);
     let seconds = began.elapsed().as_secs_f64();
     std::thread::sleep(Duration::from_secs(1));
     let cpu_seconds = cpu_seconds(running.pid()) - cpu_before;
@@ -66,6 +48,36 @@ pub fn measure(dir: &Path, rules: &Path, workers: usize, duration: Duration) -> 
     let totals = ended.log.split_once("received ").map_or("", |(_, totals)| totals);
     let totals = format!("received {totals}");
     Report { generated, seen, seconds, cpu_seconds, peak_kib, totals }
+}
+
+/// Lets `workers` threads run `/bin/true` one after the other, with a pause in between, for so
+/// long; how often they did. `argument` gives its argument, from the number of the worker and of
+/// the run.
+pub fn run(
+    workers: usize,
+    duration: Duration,
+    pause: Duration,
+    argument: impl Fn(usize, u64) -> String + Sync,
+) -> u64 {
+    let stop = AtomicBool::new(false);
+    let work = |worker: usize| {
+        let mut count = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let status = Command::new("/bin/true").arg(argument(worker, count)).status();
+            assert!(status.expect("there is true").success());
+            count += 1;
+            std::thread::sleep(pause);
+        }
+        count
+    };
+    std::thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> =
+            (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
+        std::thread::sleep(duration);
+        stop.store(true, Ordering::Relaxed);
+        workers.into_iter().map(|one| one.join().expect("no worker panics")).sum()
+    })
 }
 
 /// CPU time of a process so far: fields 14 and 15 of /proc/PID/stat, in ticks of 10 ms (proc(5)).

@@ -11,7 +11,17 @@ use ocellus::rules::build::Language;
 use sha2::{Digest, Sha256};
 
 /// Files of the SDK that no component holds: they serve native tests.
-const NATIVE_ONLY: [&str; 2] = ["sdk/rust/src/testing.rs", "sdk/rust/src/host/stand_in.rs"];
+const NATIVE_ONLY: [&str; 6] = [
+    "sdk/rust/src/testing.rs",
+    "sdk/rust/src/host/stand_in.rs",
+    "sdk/js/testing.js",
+    "sdk/js/stand_in.js",
+    "sdk/zig/testing.zig",
+    "sdk/zig/stand_in.zig",
+];
+
+/// What is not shipped ready built: 18 MB, and 2 MB.
+const LARGE: [Language; 2] = [Language::Python, Language::Go];
 
 /// The folder of the repository.
 pub fn root() -> PathBuf {
@@ -24,15 +34,18 @@ pub fn root() -> PathBuf {
 pub enum Shelf {
     Rules,
     Examples,
+    /// Guests of tests.
+    Guests,
 }
 
 impl Shelf {
-    pub const ALL: [Shelf; 2] = [Shelf::Rules, Shelf::Examples];
+    pub const ALL: [Shelf; 3] = [Shelf::Rules, Shelf::Examples, Shelf::Guests];
 
     pub fn folder(self) -> PathBuf {
         root().join(match self {
             Shelf::Rules => "rules",
             Shelf::Examples => "examples",
+            Shelf::Guests => "tests/guests",
         })
     }
 
@@ -40,13 +53,13 @@ impl Shelf {
         self.folder().join("dist")
     }
 
-    /// What is shipped of this folder, by name. Not what holds a whole Python: 18 MB each.
+    /// What is shipped of this folder, by name. Not what holds a large runtime.
     pub fn guests(self) -> io::Result<Vec<Guest>> {
         let mut guests = Vec::new();
         for entry in std::fs::read_dir(self.folder())? {
             let project = entry?.path();
             let language = Language::detect(&project);
-            if let Some(language) = language.filter(|one| *one != Language::Python) {
+            if let Some(language) = language.filter(|one| !LARGE.contains(one)) {
                 let name = project.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 guests.push(Guest { name, shelf: self, project, language });
             }
@@ -133,6 +146,9 @@ impl Guest {
             Language::Rust => {
                 collect(&self.project.join("src"), &mut files)?;
                 collect(&root.join("sdk/rust/src"), &mut files)?;
+                // What guests of tests share.
+                let shared = ["reader.rs", "bench.rs"].map(|file| self.shelf.folder().join(file));
+                files.extend(shared.into_iter().filter(|file| file.is_file()));
                 files.push(self.project.join("Cargo.toml"));
                 files.extend(
                     ["Cargo.toml", "build.rs"].map(|file| root.join("sdk/rust").join(file)),
@@ -148,12 +164,22 @@ impl Guest {
                 files.extend([self.project.join("rule.c"), builder.join("c.rs")]);
             }
             Language::JavaScript => {
+                collect(&root.join("sdk/js"), &mut files)?;
                 files.extend(["rule.js", "package.json"].map(|file| self.project.join(file)));
                 files.push(builder.join("script.rs"));
             }
-            Language::Python => {}
+            Language::Zig => {
+                collect(&root.join("sdk/zig"), &mut files)?;
+                files.extend([self.project.join("rule.zig"), builder.join("zig.rs")]);
+            }
+            Language::Python | Language::Go => {}
         }
-        files.retain(|file| file.extension().is_none_or(|extension| extension != "md"));
+        // What `rules new` writes is no part of a component, nor are tests.
+        let is_template = |file: &Path| {
+            let others = ["template", "tests", "node_modules"];
+            file.iter().any(|part| others.iter().any(|it| part == *it))
+        };
+        files.retain(|file| !is_template(file) && file.extension().is_none_or(|it| it != "md"));
         Ok(files)
     }
 }

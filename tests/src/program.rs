@@ -12,8 +12,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// How long a test waits for what must come. Ample on a busy machine; reached only on failure.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test waits for what must come. Ample on a busy machine, and in a guest that it
+/// emulates; reached only on failure.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The program that `cargo build --workspace` has put beside the tests.
 pub fn ocellus() -> PathBuf {
@@ -84,6 +85,34 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Raw events that were lost between the kernel and the outputs.
+    pub fn lost(&self) -> u64 {
+        let line = self.log.lines().find_map(|line| line.strip_prefix("lost "));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no totals:\n{}", self.log))
+    }
+
+    /// The totals' line of an output, after its name: `3 pushed = 3 delivered + …`.
+    pub fn output_line(&self, name: &str) -> &str {
+        let start = format!("output {name}: ");
+        let lines = self.log.lines().filter_map(|line| line.strip_prefix(&*start));
+        let mut totals = lines.filter(|line| line.contains(" pushed = "));
+        totals.next_back().unwrap_or_else(|| panic!("no totals of {name}:\n{}", self.log))
+    }
+
+    /// A number of an output's totals, by the word behind it (`delivered`) or before it, for a
+    /// cause of drops (`spool_full`). 0 when the line does not have it.
+    pub fn output_count(&self, name: &str, word: &str) -> u64 {
+        let line = self.output_line(name);
+        let words: Vec<&str> =
+            line.split([' ', ',', '(', ')', ';']).filter(|word| !word.is_empty()).collect();
+        let Some(at) = words.iter().position(|it| *it == word) else { return 0 };
+        let number = |at: usize| words.get(at).and_then(|word| word.parse().ok());
+        let is_cause = word.contains('_') || word == "unreachable" || word == "closed";
+        let number = if is_cause { number(at + 1) } else { at.checked_sub(1).and_then(number) };
+        number.unwrap_or_else(|| panic!("no number at {word}: {line}"))
+    }
+
     /// The totals at the end are there and add up.
     pub fn assert_balanced(&self) {
         assert!(self.log.contains("received "), "there are no totals: {}", self.log);
@@ -107,7 +136,6 @@ impl Running {
 
     /// The same, with these variables in its environment.
     pub fn launch_with(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
-        let output = dir.join("events.ndjson");
         let config = dir.join("ocellus.toml");
         if !config.exists() {
             let cache = dir.join("cache");
@@ -120,11 +148,31 @@ impl Running {
             );
             std::fs::write(&config, text).expect("the directory is writable");
         }
+        let output = dir.join("events.ndjson");
+        let output = output.to_str().expect("the path is UTF-8");
+        Running::spawn(dir, &[&["--output", output], arguments].concat(), environment)
+    }
+
+    /// Starts `ocellus run` with the outputs of this TOML, and a file that this reads the events
+    /// from. Without hashes, which are not what such a test is about.
+    pub fn start_with_outputs(dir: &Path, outputs: &str, arguments: &[&str]) -> Running {
+        let (cache, file) = (dir.join("cache"), dir.join("events.ndjson"));
+        let socket = dir.join("control.sock");
+        let text = format!(
+            "[capture]\nsnapshot = false\n[rules]\ncache_dir = {cache:?}\n[hash]\nalgorithms = \
+             []\n[control]\nsocket = {socket:?}\n[[output]]\ntype = \"file\"\nname = \"own\"\npath = {file:?}\n{outputs}"
+        );
+        std::fs::write(dir.join("ocellus.toml"), text).expect("the directory is writable");
+        let running = Running::spawn(dir, arguments, &[]);
+        running.wait_for_log(" started: ");
+        running
+    }
+
+    fn spawn(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        let output = dir.join("events.ndjson");
         let mut child = Command::new(ocellus())
-            .args(["run", "--output"])
-            .arg(&output)
-            .arg("--config")
-            .arg(&config)
+            .args(["run", "--config"])
+            .arg(dir.join("ocellus.toml"))
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
@@ -197,6 +245,12 @@ impl Running {
 
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
+    }
+
+    /// Ends it by SIGKILL: no totals, nothing is written any more.
+    pub fn kill(self) -> Ended {
+        self.signal(Signal::SIGKILL);
+        self.wait_for_end()
     }
 
     /// Stops it by SIGINT and waits for its end.

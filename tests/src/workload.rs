@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ocellus::input::{FileId, HostInfo, Input};
-use ocellus_ebpf::abi::{File, Kind, Record};
+use ocellus_ebpf::abi::{F_KTHREAD, File, Kind, Record};
 
 /// Cgroup of every process that has no other.
 const CGROUP: &str = "/user.slice/session-1.scope";
@@ -15,15 +15,32 @@ pub struct Proc {
     pub start_ns: u64,
     pub ppid: u32,
     pub parent_start_ns: u64,
+    /// Effective user id, and that for access to files; real and saved one are root's.
+    pub euid: u32,
+    pub egid: u32,
+    pub cap_effective: u64,
+    pub sid: u32,
+    pub pgid: u32,
 }
 
 impl Proc {
     /// The first process.
-    pub const INIT: Proc = Proc { pid: 1, start_ns: 10, ppid: 0, parent_start_ns: 0 };
+    pub const INIT: Proc = Proc {
+        pid: 1,
+        start_ns: 10,
+        ppid: 0,
+        parent_start_ns: 0,
+        euid: 0,
+        egid: 0,
+        cap_effective: 0,
+        sid: 1,
+        pgid: 1,
+    };
 
     /// A child of this process that starts at that time.
     pub fn child(self, pid: u32, start_ns: u64) -> Proc {
-        Proc { pid, start_ns, ppid: self.pid, parent_start_ns: self.start_ns }
+        let (ppid, parent_start_ns) = (self.pid, self.start_ns);
+        Proc { pid, start_ns, ppid, parent_start_ns, pgid: pid, ..self }
     }
 
     fn record(self, kind: Kind, time_ns: u64, comm: &str) -> Record {
@@ -35,8 +52,13 @@ impl Proc {
         record.task.pid = self.pid;
         record.task.tid = self.pid;
         record.task.ppid = self.ppid;
-        record.task.pgid = self.pid;
-        record.task.sid = 1;
+        record.task.euid = self.euid;
+        record.task.fsuid = self.euid;
+        record.task.egid = self.egid;
+        record.task.fsgid = self.egid;
+        record.task.cap_effective = self.cap_effective;
+        record.task.pgid = self.pgid;
+        record.task.sid = self.sid;
         record.task.vpid = self.pid;
         record.task.cap_bounding = (1 << 41) - 1;
         record.task.ns_pid = 0xf000_0001;
@@ -73,9 +95,43 @@ impl Proc {
         record.encode([exe.as_bytes(), exe.as_bytes(), b"/srv", cgroup, &argv, b""])
     }
 
+    /// Its user, group, capabilities or session are what they are now.
+    pub fn changed(self, time_ns: u64, comm: &str) -> Vec<u8> {
+        self.record(Kind::Ids, time_ns, comm).encode([&[]; 6])
+    }
+
+    /// The same, told by one of its threads.
+    pub fn changed_by(self, tid: u32, time_ns: u64, comm: &str) -> Vec<u8> {
+        let mut record = self.record(Kind::Ids, time_ns, comm);
+        record.task.tid = tid;
+        record.encode([&[]; 6])
+    }
+
+    /// It is called so now.
+    pub fn renamed(self, time_ns: u64, comm: &str) -> Vec<u8> {
+        self.record(Kind::Name, time_ns, comm).encode([&[]; 6])
+    }
+
+    /// It is in the process group that it is in now.
+    pub fn moved(self, time_ns: u64, comm: &str) -> Vec<u8> {
+        self.record(Kind::Pgid, time_ns, comm).encode([&[]; 6])
+    }
+
+    /// A kernel thread that was running when the sensor started.
+    pub fn kernel_thread(self, time_ns: u64, comm: &str) -> Vec<u8> {
+        let mut record = self.record(Kind::Existing, time_ns, comm);
+        record.head.flags = F_KTHREAD;
+        record.encode([&[]; 6])
+    }
+
     /// It was running when the sensor started.
     pub fn existing(self, time_ns: u64, exe: &str) -> Vec<u8> {
         let comm = exe.rsplit('/').next().unwrap_or(exe);
+        self.existing_as(time_ns, exe, comm)
+    }
+
+    /// The same, and it has given itself a name.
+    pub fn existing_as(self, time_ns: u64, exe: &str, comm: &str) -> Vec<u8> {
         let mut record = self.record(Kind::Existing, time_ns, comm);
         record.argc = 1;
         record.file = file_of(exe);

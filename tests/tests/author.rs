@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ocellus_tests::guest::{Action, Guest, TAG, Term};
-use ocellus_tests::program::{PATIENCE, ocellus};
+use ocellus_tests::program::{PATIENCE, need_root, ocellus};
 use serde_json::Value;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/sample.ocellus");
@@ -101,9 +101,12 @@ fn a_component_is_checked_and_inspected() {
         &[
             "netcat.wasm: ",
             "netcat 1.0.0: Name of netcat; wants to raise alerts, add tags and DROP EVENTS; T1095",
-            "called for process.exec where process.name is one of \"nc\"",
+            "called for process.exec where process.name is \"nc\"",
         ],
     );
+    write(dir.path(), "all.wasm", Guest::new("all").build());
+    let checked = succeeds(dir.path(), &["check", "all.wasm"]);
+    assert_has(&checked, &["called for every event: interests would keep most of them away"]);
     let inspected = succeeds(dir.path(), &["inspect", "netcat.wasm"]);
     assert_has(&inspected, &["sha256", "imports   ocellus:rule/event@", "exports   on-event"]);
     let json: Value =
@@ -125,8 +128,10 @@ fn what_is_wrong_with_a_component_is_named() {
     let guest = Guest::new("a").interest(&["process.exec"], &[field]);
     assert_has(
         &refused(&guest.build()),
-        &["a.wasm: its metadata is wrong: interest 0: there is no field `process.nam`; did you \
-           mean `process.name`?"],
+        &[
+            "a.wasm: its metadata is wrong: ",
+            "interest 0: there is no field `process.nam`; did you mean `process.name`?",
+        ],
     );
     let whole = netcat("a", "a").build();
     assert_has(&refused(&whole[..whole.len() / 2]), &["a.wasm: it does not compile: "]);
@@ -202,7 +207,7 @@ fn fixtures_pass_or_tell_what_differs() {
             "FAIL  an editor",
             "expected `netcat` to match, and it said nothing",
             "it was not called:",
-            "process.name is \"vim\", not one of \"nc\"",
+            "process.name is \"vim\", not \"nc\"",
             "0 passed, 2 failed",
         ],
     );
@@ -228,6 +233,8 @@ fn what_is_wrong_with_fixtures_is_named() {
     assert_has(&refused(baseline), &["cannot open the recording none.ocellus"]);
     let (_, error) = fails(dir.path(), &["test", "netcat.wasm"]);
     assert_has(&error, &["there is nothing to test: netcat.wasm has no fixtures"]);
+    let (_, error) = fails(dir.path(), &["test", "telnet.wasm"]);
+    assert_has(&error, &["cannot read telnet.wasm: No such file"]);
 }
 
 #[test]
@@ -328,7 +335,7 @@ fn an_interest_that_hides_a_hit_is_found() {
             "3 events of its kinds, 2 left out, 1 HIDDEN",
             "process.exec: ncat",
             "called, it says: hiding: tag [\"n\"]",
-            "process.name is \"ncat\", which does not end with any of \"c\"",
+            "process.name is \"ncat\", which does not end with \"c\"",
         ],
     );
     write(dir.path(), "a.wasm", hiding(&["c", "t"]).build());
@@ -354,7 +361,7 @@ fn an_event_is_explained() {
         &[
             "process.exec: vim a\n",
             "quiet: called, lets it pass",
-            "netcat: not called\n      process.name is \"vim\", not one of \"nc\"",
+            "netcat: not called\n      process.name is \"vim\", not \"nc\"",
             "refused: rules/broken.wasm: it is WebAssembly in text form",
         ],
     );
@@ -388,6 +395,15 @@ fn two_versions_are_compared() {
     let json: Value = serde_json::from_str(text(&output.stdout)).unwrap();
     assert_eq!(json["differences"][0]["b"][0]["verdict"], "tag");
     assert_eq!(rules(dir.path(), &["diff", "a.wasm", "b.wasm"]).status.code(), Some(2));
+}
+
+#[test]
+fn two_versions_are_compared_on_this_host() {
+    need_root();
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "a.wasm", netcat("netcat", "netcat").build());
+    let out = succeeds(dir.path(), &["diff", "a.wasm", "a.wasm", "--live", "1"]);
+    assert_has(&out, &[" events: 0 differ;"]);
 }
 
 #[test]
@@ -445,6 +461,75 @@ fn the_shipped_rules_pass_their_fixtures() {
     assert!(tested > 10, "{tested}");
 }
 
+/// The recipes of docs/rules.md are those of the cookbook, and do what they say.
+#[test]
+fn the_cookbook_passes_its_fixtures_and_is_what_the_documentation_shows() {
+    let fixtures = root("examples/cookbook/tests");
+    let component = root("examples/dist/cookbook.wasm");
+    let [component, fixtures] = [&component, &fixtures].map(|path| path.to_str().unwrap());
+    let out = succeeds(Path::new("."), &["test", component, "--fixtures", fixtures]);
+    assert_has(&out, &["cookbook-first-seen 0.1.0", "19 passed, 0 failed"]);
+
+    let page = fs::read_to_string(root("docs/rules.md")).unwrap();
+    let cookbook = page.split("\n## Cookbook\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let shown: Vec<&str> = cookbook.split("```rust\n").skip(1).collect();
+    let mut recipes = 0;
+    for entry in fs::read_dir(root("examples/cookbook/src")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().is_some_and(|name| name == "lib.rs") {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        let code = source.replacen("use ocellus_sdk::prelude::*;\n\n", "", 1);
+        let is_shown = shown.iter().any(|it| it.split("```").next() == Some(&*code));
+        assert!(is_shown, "docs/rules.md does not show {} as it is", path.display());
+        recipes += 1;
+    }
+    assert_eq!((recipes, shown.len()), (10, 10));
+}
+
+/// What docs/rules.md teaches: the rule and the fixtures of its tutorial, as they stand there.
+#[test]
+fn the_tutorial_works() {
+    let page = fs::read_to_string(root("docs/rules.md")).unwrap();
+    let tutorial = page.split("\n## Tutorial\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let block = |language: &str, position: usize| {
+        let opening = format!("```{language}\n");
+        let mut blocks = tutorial.split(&opening).skip(1);
+        blocks.nth(position).unwrap().split("```").next().unwrap().to_owned()
+    };
+    let dir = author_dir();
+    let _ = fs::remove_dir_all(dir.join("served-download"));
+    succeeds(&dir, &["new", "--lang", "rust", "served-download"]);
+    write(&dir, "served-download/src/lib.rs", block("rust", 0));
+    let fixtures = [block("toml", 0), block("toml", 1)].concat();
+    write(&dir, "served-download/tests/fixtures.toml", fixtures);
+    let out = tested_in_rust(&dir, "served-download", &["--check-interests"]);
+    assert_has(&out, &["served-download 0.1.0", "ok    a shell of nginx downloads", "4 passed, 0"]);
+}
+
+/// One place for what is built of Rust, so that the standard library is not compiled each time.
+fn author_dir() -> PathBuf {
+    let dir = root("target/author-test");
+    fs::create_dir_all(&dir).unwrap();
+    dir.canonicalize().unwrap()
+}
+
+/// What `rules test` says of a project in Rust.
+#[track_caller]
+fn tested_in_rust(dir: &Path, project: &str, more: &[&str]) -> String {
+    let output = Command::new(ocellus())
+        .args(["rules", "test", project])
+        .args(more)
+        .current_dir(dir)
+        .env("CARGO_TARGET_DIR", dir.join("target"))
+        .output()
+        .unwrap();
+    let (out, error) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}\n{error}");
+    out.to_owned()
+}
+
 // new, build, watch
 
 #[test]
@@ -464,24 +549,14 @@ fn a_project_in_c_goes_all_the_way() {
     assert_has(&error, &["my-rule exists already; choose another name"]);
 }
 
-/// The whole loop in Rust. Built in one place, so that the standard library is not compiled anew
-/// each time.
+/// The whole loop in Rust.
 #[test]
 fn a_project_in_rust_goes_all_the_way() {
-    let dir = root("target/author-test");
+    let dir = author_dir();
     let _ = fs::remove_dir_all(dir.join("my-rule"));
-    fs::create_dir_all(&dir).unwrap();
-    let dir = dir.canonicalize().unwrap();
     succeeds(&dir, &["new", "--lang", "rust", "my-rule"]);
-    let output = Command::new(ocellus())
-        .args(["rules", "test", "my-rule", "--check-interests"])
-        .current_dir(&dir)
-        .env("CARGO_TARGET_DIR", dir.join("target"))
-        .output()
-        .unwrap();
-    let (out, error) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{out}\n{error}");
-    assert_has(out, &["my-rule: my-rule 0.1.0", "6 passed, 0 failed"]);
+    let out = tested_in_rust(&dir, "my-rule", &["--check-interests"]);
+    assert_has(&out, &["my-rule: my-rule 0.1.0", "5 passed, 0 failed"]);
 }
 
 #[test]
@@ -538,6 +613,8 @@ fn what_cannot_be_made_or_built_is_said() {
     let output = rules(dir.path(), &["new", "--lang", "cobol", "a"]);
     assert_eq!(output.status.code(), Some(2));
     assert_has(text(&output.stderr), &["possible values: c, ", "rust"]);
+    succeeds(dir.path(), &["new", "--lang", "py", "of-python"]);
+    assert!(dir.path().join("of-python/rule.py").is_file());
     succeeds(dir.path(), &["new", "--lang", "c", "a"]);
     // An output that cannot be written.
     let (_, error) = fails(dir.path(), &["build", "a", "-o", "none/a.wasm"]);

@@ -25,12 +25,20 @@ fn help_teaches_and_each_command_has_it() {
     for word in ["Examples:", "Exit status:", "run", "replay", "record", "rules", "doctor", "ps"] {
         assert!(help.contains(word), "{word}\n{help}");
     }
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 17] = [
         &["run"],
         &["replay"],
         &["record"],
         &["rules", "check"],
         &["rules", "build"],
+        &["rules", "new"],
+        &["rules", "test"],
+        &["rules", "inspect"],
+        &["rules", "bench"],
+        &["rules", "watch"],
+        &["rules", "explain"],
+        &["rules", "diff"],
+        &["rules", "stats"],
         &["doctor"],
         &["ps"],
         &["config", "check"],
@@ -191,7 +199,10 @@ fn where_each_value_comes_from_is_shown() {
     let output = show(&[], ("OCELLUS_PROCESS_MAXIMUM", "9"));
     assert_eq!(code(&output), 1);
     let why = text(&output.stderr);
-    assert!(why.contains("OCELLUS_PROCESS_MAXIMUM") && why.contains("OCELLUS_PROCESS_MAX`"), "{why}");
+    assert!(
+        why.contains("OCELLUS_PROCESS_MAXIMUM") && why.contains("OCELLUS_PROCESS_MAX`"),
+        "{why}"
+    );
     fs::write(&fragment, "[process]\n\nmaxx = 2000\n").expect("the directory is writable");
     let output = show(&[], ("OTHER", ""));
     let why = text(&output.stderr);

@@ -456,10 +456,8 @@ fn the_sensor_gives_up_what_it_does_not_need_and_still_works() {
     assert_eq!(*field(&event, "ocellus.hash.status"), json!("ok"), "{event:#}");
 
     // It takes new rules, compiles and caches them.
-    let guest = Guest::new("late").interest(&["process.exec"], &[]).hits(&[(
-        0,
-        Action::alert(50, "late"),
-    )]);
+    let guest =
+        Guest::new("late").interest(&["process.exec"], &[]).hits(&[(0, Action::alert(50, "late"))]);
     std::fs::write(rules.join("late.wasm"), guest.build()).expect("it is writable");
     running.wait_for_log("the component `late` is loaded");
     let cached = std::fs::read_dir(dir.path().join("cache")).expect("it was made").count();
@@ -470,7 +468,8 @@ fn the_sensor_gives_up_what_it_does_not_need_and_still_works() {
     std::fs::rename(&output, dir.path().join("events.1")).expect("it is written");
     running.signal(Signal::SIGHUP);
     wait_for_report(dir.path(), "self-test into the new file", |report| {
-        output.exists() && report["self_test"]["problem"].is_null()
+        output.exists()
+            && report["self_test"]["problem"].is_null()
             && std::fs::metadata(&output).is_ok_and(|file| file.len() > 0)
     });
     let ended = running.stop();
@@ -491,9 +490,8 @@ fn a_changed_configuration_comes_into_force_as_far_as_it_can() {
     running.wait_for_log("in force now: host.name, redact.patterns");
     running.wait_for_log("in force only after a restart: process.max");
     Command::new("/bin/true").arg("say-xyzzy").status().expect("there is true");
-    let event = running.wait_for_event("redacted event", |event| {
-        has_argument(event, "say-[redacted]")
-    });
+    let event =
+        running.wait_for_event("redacted event", |event| has_argument(event, "say-[redacted]"));
     assert_eq!(*field(&event, "host.name"), json!("renamed"));
     write("[hots]\n");
     running.wait_for_log("the new configuration is refused, the old one stays");

@@ -44,7 +44,8 @@ fn resolved(path: &str) -> String {
 fn a_process_arrives_with_all_that_is_true_of_it() {
     need_root();
     let dir = temp();
-    let running = Running::start(dir.path(), &["--no-snapshot"]);
+    // Long enough to be whole on a busy machine.
+    let running = Running::start(dir.path(), &["--no-snapshot", "--hold-ms", "2000"]);
     let marker = format!("unique-{}", std::process::id());
     let mut child = Command::new("/bin/sh")
         .args(["-c", "exit 7", &marker, "", "ünïcode"])

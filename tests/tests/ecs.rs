@@ -85,6 +85,46 @@ fn a_document_with_every_field_is_ecs() {
     assert_ecs_clean(&out);
 }
 
+/// The properties of `docs/index-template.json`, by the fields' names.
+fn mapped(properties: &Json, prefix: &str, all: &mut std::collections::BTreeMap<String, Json>) {
+    for (name, mapping) in properties.as_object().expect("properties are an object") {
+        let name = format!("{prefix}{name}");
+        match mapping.get("properties") {
+            Some(inner) => mapped(inner, &format!("{name}."), all),
+            None => drop(all.insert(name, mapping.clone())),
+        }
+    }
+}
+
+/// The index template has each field, in the type that ECS has for it.
+#[test]
+fn the_index_template_follows_ecs() {
+    let template = ocellus::cli::index_template();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/index-template.json");
+    let written = std::fs::read_to_string(file).unwrap();
+    assert!(written == template, "docs/index-template.json is out of date; run `make schema`");
+    let template: Json = serde_json::from_str(&template).unwrap();
+    let mut all = std::collections::BTreeMap::new();
+    mapped(&template["template"]["mappings"]["properties"], "", &mut all);
+    assert_eq!(all.len(), FIELDS.len());
+    let ecs = ecs_fields();
+    let mut wrong = Vec::new();
+    for (name, mapping) in &all {
+        let Some(field) = ecs.get(name) else {
+            assert!(name.starts_with(CUSTOM), "{name}");
+            continue;
+        };
+        let searched_by_word = mapping.get("fields").is_some();
+        if mapping["type"] != field["t"]
+            || mapping.get("ignore_above") != field.get("ia")
+            || searched_by_word != field.get("mf").is_some()
+        {
+            wrong.push(format!("{name} is {mapping}, and in ECS {field}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_validator_finds_what_is_wrong() {
     let found = |change: &dyn Fn(&mut Json)| {

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use ocellus::event::{Event, Field, Kinds, Value};
+use ocellus::rules::budget::Budget;
 use ocellus::rules::{
     ComponentCounters, FaultCause, Loader, Metering, RuleEngine, RuleSet, budget,
 };
@@ -29,8 +30,14 @@ fn tagging(id: &str) -> Guest {
     Guest::new(id).hits(&[(0, Action::tag(id))])
 }
 
-/// Judge events with a hostile guest between two good ones, and check all that must hold.
+/// The same in both worlds.
 fn contained(loader: &Loader, hostile: &Guest, cause: FaultCause, detail: &str) {
+    contained_in_its_world(loader, hostile, cause, detail);
+    contained_in_its_world(loader, &hostile.clone().in_batches(), cause, detail);
+}
+
+/// Judge events with a hostile guest between two good ones, and check all that must hold.
+fn contained_in_its_world(loader: &Loader, hostile: &Guest, cause: FaultCause, detail: &str) {
     let mut set = RuleSet::new();
     let install = |set: &mut RuleSet, name: &str, guest: &Guest| {
         set.install(loader.load(name, &guest.build(), "").unwrap()).unwrap();
@@ -221,7 +228,7 @@ fn it_answers_a_long_tag() {
 fn it_answers_too_many_hits() {
     let hits = vec![(0, Action::Drop); 257];
     let guest = Guest::new("hostile").hits(&hits);
-    contained(&loader(), &guest, FaultCause::Output, "257 hits");
+    contained(&loader(), &guest, FaultCause::Output, "hits on one event");
 }
 
 #[test]
@@ -400,4 +407,104 @@ fn its_allocator_traps_while_the_host_writes() {
          (global.set $heap (i32.const 0x7ffffff0))",
     );
     contained(&loader(), &guest, FaultCause::Memory, "unreachable");
+}
+
+// What a guest does beside judging.
+
+/// A guest whose `save-state` leaves so many bytes, and whose `load-state` does this.
+fn carrying(bytes: u32, load: &str) -> Guest {
+    let mut guest = tagging("rule");
+    let saved = guest.constant(&words(&[1, 7, 1024, bytes]));
+    guest.carry(&format!("(drop (memory.grow (i32.const 40))) (i32.const {saved})"), load)
+}
+
+#[test]
+fn what_it_saves_is_too_large() {
+    let loader = loader();
+    for (bytes, load, carried) in [
+        (1 << 20, "(i32.store8 (i32.const 64) (i32.const 0)) (i32.const 64)", (1, 0)),
+        ((1 << 20) + 1, "unreachable", (0, 1)),
+        (2 << 20, "unreachable", (0, 1)),
+        (1, "unreachable", (0, 1)),
+        (1, "(loop $again (br $again)) (i32.const 64)", (0, 1)),
+    ] {
+        let guest = carrying(bytes, load);
+        let mut set = RuleSet::new();
+        for _ in 0..2 {
+            set.install(loader.load("a", &guest.build(), "").unwrap()).unwrap();
+            assert_eq!(set.judge(&event(), 0).taggings.len(), 1, "{bytes}: the swap goes on");
+        }
+        let counters = set.stats()[0].counters;
+        assert_eq!((counters.carries, counters.carries_failed), carried, "{bytes}");
+        assert_eq!(counters.faults(), 0);
+    }
+}
+
+#[test]
+fn it_keeps_state_without_end() {
+    let mut guest = Guest::new("hostile").state();
+    let key = guest.constant(b"key-0000");
+    let none = guest.list_of_hits(&[]);
+    // Each call adds a thousand keys, of a number that never comes again, with 4 KiB each.
+    let guest = guest.items("(global $n (mut i32) (i32.const 0))").on_event(&format!(
+        "(loop $again
+           (global.set $n (i32.add (global.get $n) (i32.const 1)))
+           (i32.store (i32.const {}) (i32.and (global.get $n) (i32.const 0x7f7f7f7f)))
+           (call $state_set (i32.const {key}) (i32.const 8) (i32.const 0) (i32.const 4096)
+             (i64.const 0) (i32.const 64))
+           (br_if $again (i32.rem_u (global.get $n) (i32.const 1000))))
+         (i32.const {none})",
+        key + 4
+    ));
+    let mut set = RuleSet::new();
+    set.install(loader().load("a", &guest.build(), "").unwrap()).unwrap();
+    for _ in 0..5 {
+        assert_eq!(set.judge(&event(), 0).faults, []);
+    }
+    let stats = &set.stats()[0];
+    assert!(stats.state_bytes <= Budget::default().state.bytes, "{stats:?}");
+    assert!(stats.state.evicted > 1_000 && stats.state_entries > 500, "{stats:?}");
+}
+
+#[test]
+fn it_needs_wasi_and_gets_nothing_by_it() {
+    let mut guest = Guest::new("rule").wasi();
+    let line = guest.constant(b"panic: at the disco\n");
+    let quiet = guest.list_of_hits(&[(0, Action::tag("nothing"))]);
+    let guest = guest.on_event(&format!(
+        "(call $environment (i32.const 64))
+         (if (i32.load (i32.const 68)) (then unreachable))
+         (if (i64.ne (call $now) (call $now)) (then unreachable))
+         (if (i64.eq (call $random) (call $random)) (then unreachable))
+         (call $write (call $stderr) (i32.const {line}) (i32.const 20) (i32.const 64))
+         (if (i32.load8_u (i32.const 64)) (then unreachable))
+         (i32.const {quiet})"
+    ));
+    let mut set = RuleSet::new();
+    set.install(loader().load("a", &guest.build(), "").unwrap()).unwrap();
+    for _ in 0..3 {
+        let verdict = set.judge(&event(), 0);
+        assert_eq!((verdict.faults.len(), verdict.taggings.len()), (0, 1), "{:?}", verdict.faults);
+    }
+    let exits = Guest::new("hostile").wasi().on_event("(call $exit (i32.const 0)) (i32.const 0)");
+    contained_in_its_world(&loader(), &exits, FaultCause::Output, "it exited");
+}
+
+#[test]
+fn it_has_fifty_megabytes() {
+    let mut wasm = tagging("rule").build();
+    // A custom section: its number, its size in LEB128, the length of its name, the name.
+    const BYTES: u32 = 50 << 20;
+    wasm.push(0);
+    let mut size = BYTES;
+    while size >= 0x80 {
+        wasm.push(size as u8 | 0x80);
+        size >>= 7;
+    }
+    wasm.push(size as u8);
+    wasm.extend([3, b'p', b'a', b'd']);
+    wasm.resize(wasm.len() + BYTES as usize - 4, 0);
+    let mut set = RuleSet::new();
+    set.install(loader().load("a", &wasm, "").unwrap()).unwrap();
+    assert_eq!(set.judge(&event(), 0).taggings.len(), 1);
 }

@@ -38,7 +38,10 @@ fn bash(executable: &str, args: &[&str]) -> Arc<Event> {
     exec(executable, args, "/usr/bin/bash", &[])
 }
 
-/// An attack for each rule, and the one rule that it sets off.
+/// Rules that no single event sets off; what does is in their fixtures.
+const OVER_TIME: [&str; 4] = ["download-execute", "failed-sudo", "first-seen", "rare-child"];
+
+/// An attack for each other rule, and the one rule that it sets off.
 fn attacks() -> Vec<(&'static str, Arc<Event>)> {
     let flag = Value::Flag(true);
     let contained = [(Field::CONTAINER_ID, Value::Static("0123456789ab"))];
@@ -179,7 +182,9 @@ fn each_attack_sets_its_rule_off_and_no_other() {
         assert_eq!(alerts(&judged(&mut set, &event)), [rule], "{event:?}");
     }
     let rules = Shelf::Rules.guests().expect("the folder is there");
-    assert!(rules.iter().map(|guest| guest.name.as_str()).eq(attacks().iter().map(|(r, _)| *r)));
+    let names = rules.iter().map(|guest| guest.name.as_str());
+    let at_once = names.filter(|name| !OVER_TIME.contains(name));
+    assert!(at_once.eq(attacks().iter().map(|(rule, _)| *rule)));
 }
 
 #[test]
@@ -207,9 +212,10 @@ fn an_event_that_lacks_every_field_is_no_fault() {
 fn the_same_rule_says_the_same_in_every_language() {
     let mut set = shipped(Shelf::Examples);
     let event = judged(&mut set, &bash("/usr/bin/nc", &["nc", "-l", "4444"]));
-    assert_eq!(alerts(&event), ["example-netcat-c", "example-netcat-js", "example-netcat-rust"]);
+    let languages = ["c", "js", "rust", "zig"].map(|it| format!("example-netcat-{it}"));
+    assert_eq!(alerts(&event)[..], languages);
     let messages = event.texts(Field::OCELLUS_RULES_MESSAGES).expect("they said something");
-    assert_eq!(messages.iter().collect::<Vec<_>>(), ["user started nc -l 4444"; 3]);
+    assert_eq!(messages.iter().collect::<Vec<_>>(), ["user started nc -l 4444"; 4]);
     assert_eq!(alerts(&judged(&mut set, &bash("/usr/bin/ls", &["ls"]))), [""; 0]);
 }
 
@@ -261,5 +267,5 @@ fn the_python_example_says_the_same_as_the_rust_one() {
     assert_eq!(set.judge(&event, 0).faults, []);
     let event = judged(&mut set, &event);
     let messages = event.texts(Field::OCELLUS_RULES_MESSAGES).expect("they said something");
-    assert_eq!(messages.iter().collect::<Vec<_>>(), ["user started nc -l 4444"; 4]);
+    assert_eq!(messages.iter().collect::<Vec<_>>(), ["user started nc -l 4444"; 5]);
 }

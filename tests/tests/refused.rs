@@ -157,7 +157,7 @@ fn it_is_too_large() {
 fn it_is_of_another_world() {
     assert_refused(
         &component("(component)"),
-        "a rule exports the function `configure`, this exports nothing",
+        "a rule exports `on-event` or `on-batch`, this exports nothing",
     );
     let run = r#"(component
         (core module $m (func (export "run")))
@@ -175,27 +175,38 @@ fn it_has_other_types() {
         (func $f (canon lift (core func $i "f")))
         (export "configure" (func $f))
         (export "on-event" (func $f)))"#;
-    assert_refused(&component(text), "do not have the types of the world `rule`");
+    assert_refused(&component(text), "do not have the types of the contract");
+    let both = text.replace(
+        r#"(export "on-event" (func $f))"#,
+        r#"(export "on-event" (func $f)) (export "on-batch" (func $f))"#,
+    );
+    assert_refused(&component(&both), "exports both `on-event` and `on-batch`");
+    let alone = text.replace(r#"(export "configure" (func $f))"#, "");
+    assert_refused(&component(&alone), "a rule exports `configure`, this exports `on-event`");
 }
 
 #[test]
 fn it_is_of_another_version_of_the_contract() {
-    for version in ["0.2.0", "0.1.1", "1.0.0"] {
+    for version in ["0.1.0", "1.1.0", "2.0.0"] {
         let wasm = tagging("good").version(version).build();
         let error = refused(&wasm);
-        assert!(error.contains(&format!("@{version}`, but this sensor offers version 0.1.0")));
+        assert!(
+            error.starts_with("it was built for another version of the contract (`ocellus:rule/")
+        );
+        let advice = "`), this sensor offers 1.0.0; build it anew with `ocellus rules build`";
+        assert!(error.contains(&format!("@{version}{advice}")), "{error}");
     }
 }
 
 #[test]
 fn it_imports_what_the_sensor_does_not_offer() {
-    for import in ["wasi:filesystem/types@0.2.0", "wasi:cli/environment@0.2.0", "evil"] {
+    for import in ["wasi:http/types@0.2.0", "wasi:cli/environment@0.3.0", "evil"] {
         let text = format!(r#"(component (import "{import}" (instance)))"#);
         assert_refused(&component(&text), &format!("it imports `{import}`, which the sensor"));
     }
-    let unknown = r#"(component (import "ocellus:rule/files@0.1.0" (instance)))"#;
-    assert_refused(&component(unknown), "it imports `ocellus:rule/files@0.1.0`");
-    let function = r#"(component (import "ocellus:rule/host@0.1.0" (instance
+    let unknown = r#"(component (import "ocellus:rule/files@1.0.0" (instance)))"#;
+    assert_refused(&component(unknown), "it imports `ocellus:rule/files@1.0.0`");
+    let function = r#"(component (import "ocellus:rule/host@1.0.0" (instance
         (export "exec" (func)))))"#;
     refused(&component(function));
 }

@@ -11,10 +11,14 @@ const TEST_LINES_MAX: usize = 650;
 const COLUMNS_MAX: usize = 100;
 
 /// Big dependencies, and where alone they may be named: each has one owner.
-const OWNERS: [(&[&str], &[&str]); 5] = [
+const OWNERS: [(&[&str], &[&str]); 9] = [
     (&["wasmtime"], &["sensor/src/rules/"]),
     (&["aya", "aya_obj"], &["sensor/src/backend/ebpf"]),
     (&["tokio"], &["sensor/src/run/", "sensor/src/rules/watch.rs", "sensor/src/control/"]),
+    (&["ureq"], &["sensor/src/sink/net/bulk.rs"]),
+    (&["rustls", "rustls_native_certs", "ring"], &["sensor/src/sink/net/"]),
+    (&["flate2"], &["sensor/src/sink/archive.rs"]),
+    (&["crc"], &["sensor/src/spool/"]),
     (&["rmp_serde"], &["sensor/src/recording.rs", "sensor/src/sink/"]),
     // Rules are named by their digest, too.
     (&["md5", "sha1", "sha2"], &["sensor/src/digest/", "sensor/src/rules/"]),

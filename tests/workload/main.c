@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 {
 	const struct command *lists[] = {birth_commands,  exec_commands, thread_commands,
 					 end_commands,    id_commands,   session_commands,
-					 namespace_commands};
+					 namespace_commands, load_commands};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(lists) / sizeof(lists[0]); i++)
 		for (const struct command *command = lists[i]; command->name; command++)

@@ -26,6 +26,7 @@ extern const struct command end_commands[];
 extern const struct command id_commands[];
 extern const struct command session_commands[];
 extern const struct command namespace_commands[];
+extern const struct command load_commands[];
 
 /* Says why and exits with STATUS_FAILED. errno is of the call that failed. */
 void fail(const char *what) __attribute__((noreturn));

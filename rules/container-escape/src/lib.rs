@@ -79,7 +79,7 @@ impl Rule for ContainerEscape {
 }
 
 /// A redirection in a script, or a program that writes what it is given.
-fn writes(name: &str, args: &[String]) -> bool {
+fn writes(name: &str, args: &[Text<'_>]) -> bool {
     match name {
         "tee" | "dd" | "cp" | "mv" | "sed" => true,
         _ if READERS.contains(&name) => false,
@@ -88,7 +88,7 @@ fn writes(name: &str, args: &[String]) -> bool {
 }
 
 /// `-t 1`, `-t1`, `--target 1` or `--target=1`.
-fn enters_first_process(args: &[String]) -> bool {
+fn enters_first_process(args: &[Text<'_>]) -> bool {
     args.windows(2).any(|pair| matches!(pair[0].as_str(), "-t" | "--target") && pair[1] == "1")
         || args.iter().any(|arg| arg == "-t1" || arg == "--target=1")
 }

@@ -92,7 +92,7 @@ impl Rule for CredentialFiles {
             return None;
         }
         let (file, severity) = args.iter().skip(1).find_map(|arg| {
-            let path = if arg.contains('/') { arg.clone() } else { format!("{folder}/{arg}") };
+            let path = if arg.contains('/') { arg.to_string() } else { format!("{folder}/{arg}") };
             severity(&path).map(|severity| (path, severity))
         })?;
         // A person at a terminal most often looks at what is the person's own.

@@ -71,7 +71,7 @@ impl Rule for DefencesOff {
         }
         let name = event.process_name()?;
         let args = event.process_args();
-        let args: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+        let args: Vec<&str> = args.iter().skip(1).map(Text::as_str).collect();
         let what = switched_off(&name, &args)?;
         Some(alert(HIGH, format!("{} {what}: {}", event.who(), event.command())))
     }

@@ -96,7 +96,7 @@ impl Rule for LogTampering {
     }
 }
 
-fn destroyed(name: &str, args: &[String]) -> Option<&'static str> {
+fn destroyed(name: &str, args: &[Text<'_>]) -> Option<&'static str> {
     let nothing = args.iter().any(|arg| arg.ends_with("/dev/null") || arg.ends_with("/dev/zero"));
     let last = args.len().saturating_sub(1);
     for (position, arg) in args.iter().enumerate() {
@@ -133,11 +133,11 @@ fn is_rotated(path: &str) -> bool {
 }
 
 /// Whether less than a day or next to no bytes are kept.
-fn empties_journal(args: &[String]) -> bool {
+fn empties_journal(args: &[Text<'_>]) -> bool {
     args.iter().enumerate().any(|(position, arg)| {
         let (option, value) = match arg.split_once('=') {
             Some((option, value)) => (option, value),
-            None => (arg.as_str(), args.get(position + 1).map_or("", String::as_str)),
+            None => (arg.as_str(), args.get(position + 1).map_or("", Text::as_str)),
         };
         let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
         match option {

@@ -146,14 +146,14 @@ impl Rule for ReverseShell {
             && !event.flag(fields::PROCESS_INTERACTIVE);
         bare.then(|| {
             let who = event.who();
-            let parent = event.process_parent_name().unwrap_or_else(|| "something".to_owned());
+            let parent = event.process_parent_name().unwrap_or_else(|| "something".into());
             alert(HIGH, format!("{parent} gave {who} an interactive shell without a terminal"))
         })
     }
 }
 
 impl OneLiner {
-    fn is(&self, name: &str, args: &[String]) -> bool {
+    fn is(&self, name: &str, args: &[Text<'_>]) -> bool {
         (self.programs.is_empty() || self.programs.iter().any(|program| name.starts_with(program)))
             && args.iter().skip(1).any(|arg| {
                 self.all.iter().all(|part| arg.contains(part))
@@ -163,11 +163,11 @@ impl OneLiner {
 }
 
 /// Netcat with `-e`, `-c`, `--exec` or `--sh-exec` and a program behind it.
-fn is_netcat_shell(name: &str, args: &[String]) -> bool {
+fn is_netcat_shell(name: &str, args: &[Text<'_>]) -> bool {
     if !NETCATS.contains(&name) {
         return false;
     }
-    let is_netcat = |arg: &String| NETCATS[..5].contains(&base_name(arg));
+    let is_netcat = |arg: &Text<'_>| NETCATS[..5].contains(&base_name(arg));
     if name == "busybox" && !args.iter().take(2).any(is_netcat) {
         return false;
     }

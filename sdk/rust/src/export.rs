@@ -2,19 +2,24 @@
 
 use std::cell::RefCell;
 
+pub use crate::bindings::exports::ocellus::rule::carry::Saved as LoweredSaved;
+#[cfg(feature = "batch")]
+pub use crate::bindings::ocellus::rule::packed::{Batch, Candidate};
 use crate::bindings::ocellus::rule::types;
-pub use crate::bindings::ocellus::rule::types::{Hit, Metadata};
+#[cfg(feature = "batch")]
+pub use crate::bindings::ocellus::rule::types::BatchHit;
+#[cfg(not(feature = "batch"))]
+pub use crate::bindings::ocellus::rule::types::Hit;
+pub use crate::bindings::ocellus::rule::types::Metadata;
+use crate::carry::{self, Saved};
 use crate::interest::Test;
+#[cfg(feature = "batch")]
+use crate::packed::Packed;
 use crate::{Config, Event, Interest, Match, Rule, RuleInfo, Verdict};
 
 thread_local! {
     /// The component's rules, once configured.
-    static RULES: RefCell<Vec<Loaded>> = const { RefCell::new(Vec::new()) };
-}
-
-struct Loaded {
-    rule: Box<dyn Rule>,
-    interests: Vec<Interest>,
+    static RULES: RefCell<Vec<Box<dyn Rule>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What the exported `configure` does.
@@ -27,44 +32,83 @@ pub fn configure(rules: Vec<Box<dyn Rule>>, config: &str) -> Result<Metadata, St
     let mut loaded = Vec::with_capacity(rules.len());
     for mut rule in rules {
         rule.configure(&config).map_err(|error| error.to_string())?;
-        let interests = rule.interests();
-        loaded.push(Loaded { rule, interests });
+        loaded.push(rule);
     }
     config.check_all_used().map_err(|error| error.to_string())?;
-    let metadata = Metadata {
-        rules: loaded.iter().map(|loaded| lower_info(loaded.rule.info())).collect(),
-        interests: merge_interests(&loaded),
-    };
+    let rules = loaded.iter().map(|rule| lower_info(rule.info(), &rule.interests())).collect();
     RULES.set(loaded);
-    Ok(metadata)
+    Ok(Metadata { rules })
 }
 
 /// What the exported `on-event` does.
-pub fn on_event() -> Vec<Hit> {
+#[cfg(not(feature = "batch"))]
+pub fn on_event() -> Vec<types::Hit> {
     let event = &Event::CURRENT;
     RULES.with_borrow_mut(|rules| {
-        // With one rule the sensor has tested its interests already; with several it does not say
-        // whose passed.
-        let several = rules.len() > 1;
+        // A component of one rule is called for what that wants.
+        let wanted = if rules.len() == 1 { vec![0] } else { crate::host::candidates() };
         let mut hits = Vec::new();
-        for (position, loaded) in rules.iter_mut().enumerate() {
-            let wanted = !several
-                || loaded.interests.is_empty()
-                || loaded.interests.iter().any(|interest| interest.wants(event));
-            if let Some(verdict) = wanted.then(|| loaded.rule.on_event(event)).flatten() {
-                hits.push(Hit { rule: position as u32, verdict: lower_verdict(verdict) });
+        for position in wanted {
+            let Some(rule) = rules.get_mut(position as usize) else { continue };
+            if let Some(verdict) = rule.on_event(event) {
+                hits.push(types::Hit { rule: position, verdict: lower_verdict(verdict) });
             }
         }
         hits
     })
 }
 
-/// The interests of all rules; none, which means every event, when one of them wants every event.
-fn merge_interests(loaded: &[Loaded]) -> Vec<types::Interest> {
-    if loaded.iter().any(|loaded| loaded.interests.is_empty()) {
-        return Vec::new();
-    }
-    loaded.iter().flat_map(|loaded| &loaded.interests).map(lower_interest).collect()
+/// What the exported `on-batch` does.
+#[cfg(feature = "batch")]
+pub fn on_batch(batch: Batch) -> Vec<types::BatchHit> {
+    let Batch { columns, events, candidates, words, text } = &batch;
+    RULES.with_borrow_mut(|rules| {
+        let mut hits = Vec::new();
+        let mut starts_batch = true;
+        for Candidate { event: position, rule } in candidates.iter().copied() {
+            let (Some(place), Some(judge)) =
+                (events.get(position as usize), rules.get_mut(rule as usize))
+            else {
+                continue;
+            };
+            let words = words.get(place.words as usize..).unwrap_or_default();
+            let text = text.get(place.text as usize..).unwrap_or_default();
+            let event = Event::of_packed(Packed { columns: *columns, words, text });
+            #[cfg(target_arch = "wasm32")]
+            crate::host::look_at(position, starts_batch);
+            starts_batch = false;
+            if let Some(verdict) = judge.on_event(&event) {
+                let verdict = lower_verdict(verdict);
+                hits.push(types::BatchHit { event: position, rule, verdict });
+            }
+        }
+        let _ = starts_batch;
+        hits
+    })
+}
+
+/// What the exported `save-state` does.
+pub fn save_state() -> Option<LoweredSaved> {
+    RULES.with_borrow(|rules| {
+        let saved = rules.iter().filter_map(|rule| Some((rule.info().id, rule.save_state()?)));
+        let saved: Vec<(String, Saved)> = saved.collect();
+        let bytes = carry::join(&saved);
+        (!saved.is_empty()).then_some(LoweredSaved { version: carry::VERSION, bytes })
+    })
+}
+
+/// What the exported `load-state` does. Each rule gets what a rule of the same id saved.
+pub fn load_state(saved: LoweredSaved) -> Result<(), String> {
+    let saved = carry::split(saved.version, &saved.bytes)?;
+    RULES.with_borrow_mut(|rules| {
+        for rule in rules {
+            let id = rule.info().id;
+            if let Some((_, saved)) = saved.iter().find(|(known, _)| *known == id) {
+                rule.load_state(saved).map_err(|why| format!("rule `{id}`: {why}"))?;
+            }
+        }
+        Ok(())
+    })
 }
 
 fn lower_interest(interest: &Interest) -> types::Interest {
@@ -82,8 +126,14 @@ fn lower_interest(interest: &Interest) -> types::Interest {
     types::Interest { kinds: interest.kinds.clone(), terms: terms.collect() }
 }
 
-fn lower_info(info: RuleInfo) -> types::RuleInfo {
-    let permissions = types::Permissions::TAG | types::Permissions::ALERT;
+fn lower_info(info: RuleInfo, interests: &[Interest]) -> types::RuleInfo {
+    let mut permissions = types::Permissions::TAG | types::Permissions::ALERT;
+    if info.drops {
+        permissions = permissions | types::Permissions::DROP;
+    }
+    if info.environment {
+        permissions = permissions | types::Permissions::ENVIRONMENT;
+    }
     types::RuleInfo {
         id: info.id,
         name: info.name,
@@ -91,7 +141,8 @@ fn lower_info(info: RuleInfo) -> types::RuleInfo {
         version: info.version,
         attack: info.attack,
         false_positives: info.false_positives,
-        permissions: if info.drops { permissions | types::Permissions::DROP } else { permissions },
+        permissions,
+        interests: interests.iter().map(lower_interest).collect(),
     }
 }
 
@@ -112,7 +163,6 @@ mod tests {
     use super::*;
     use crate::ConfigError;
     use crate::fields::{PROCESS_NAME, PROCESS_PID};
-    use crate::host::stand_in::with_event;
     use crate::testing::FakeEvent;
 
     /// Wants executions of one name, and says how many it has seen.
@@ -132,9 +182,18 @@ mod tests {
             self.seen = config.number("start")?.unwrap_or(0) as u32;
             Ok(())
         }
-        fn on_event(&mut self, _: &Event) -> Option<Verdict> {
+        fn on_event(&mut self, event: &Event) -> Option<Verdict> {
             self.seen += 1;
-            Some(crate::tag(format!("{} {}", self.name, self.seen)))
+            let [first, ..] = &event.process_args()[..] else { return None };
+            Some(crate::tag(format!("{} {} of {first}", self.name, self.seen)))
+        }
+        fn save_state(&self) -> Option<Saved> {
+            Some(Saved { version: 3, bytes: self.seen.to_le_bytes().to_vec() })
+        }
+        fn load_state(&mut self, saved: &Saved) -> Result<(), String> {
+            let bytes = saved.bytes[..].try_into().map_err(|_| "it is no counter")?;
+            self.seen = u32::from_le_bytes(bytes);
+            Ok(())
         }
     }
 
@@ -142,33 +201,43 @@ mod tests {
         ["ls", "cat"].map(|name| Box::new(Counter { name, seen: 0 }) as Box<dyn Rule>).into()
     }
 
+    /// What the rules of these positions say to an event of one name, as `rule tag`.
+    #[cfg(not(feature = "batch"))]
+    fn said(name: &str, rules: &[u32]) -> Vec<String> {
+        crate::host::stand_in::set_candidates(rules);
+        let event = FakeEvent::exec(&format!("/usr/bin/{name}"), [name]);
+        let hits = crate::host::stand_in::with_event(&event, on_event);
+        hits.iter().map(|hit| format!("{} {}", hit.rule, tags(&hit.verdict))).collect()
+    }
+
+    /// The same, of a packed event.
+    #[cfg(feature = "batch")]
+    fn said(name: &str, rules: &[u32]) -> Vec<String> {
+        let candidates = rules.iter().map(|rule| Candidate { event: 0, rule: *rule }).collect();
+        let (events, words, text) = FakeEvent::exec(&format!("/usr/bin/{name}"), [name]).pack();
+        let columns = crate::field::FIELD_COUNT as u32;
+        let hits = on_batch(Batch { columns, events, candidates, words, text });
+        hits.iter().map(|hit| format!("{} {}", hit.rule, tags(&hit.verdict))).collect()
+    }
+
     #[test]
     fn rules_that_share_a_component_are_called_for_their_own_interests() {
         let metadata = configure(counters(), "start = 7").expect("it is well-formed");
         assert_eq!(metadata.rules.len(), 2);
-        assert_eq!(metadata.interests.len(), 2);
-        let event = FakeEvent::exec("/usr/bin/cat", ["cat"]);
-        let hits = with_event(&event, || [on_event(), on_event()].concat());
-        let said: Vec<_> = hits.iter().map(|hit| (hit.rule, tags(&hit.verdict))).collect();
-        assert_eq!(said, [(1, "cat 8".to_owned()), (1, "cat 9".to_owned())]);
-        let other = FakeEvent::exec("/usr/bin/id", ["id"]);
-        assert!(with_event(&other, on_event).is_empty());
+        assert_eq!(said("cat", &[1]), ["1 cat 8 of cat"]);
+        assert!(said("cat", &[]).is_empty());
+        assert_eq!(said("ls", &[0, 1]), ["0 ls 8 of ls", "1 cat 9 of ls"]);
     }
 
     #[test]
-    fn one_rule_that_wants_every_event_makes_the_component_want_every_event() {
-        struct All;
-        impl Rule for All {
-            fn info(&self) -> RuleInfo {
-                RuleInfo::new("all", "All")
-            }
-            fn on_event(&mut self, _: &Event) -> Option<Verdict> {
-                None
-            }
-        }
-        let mut rules = counters();
-        rules.push(Box::new(All));
-        assert!(configure(rules, "").expect("it is well-formed").interests.is_empty());
+    fn a_new_version_goes_on_where_the_old_one_was() {
+        configure(counters(), "start = 7").expect("it is well-formed");
+        let saved = save_state().expect("the counters save their state");
+        configure(counters(), "").expect("it is well-formed");
+        load_state(saved).expect("it is of this version");
+        assert_eq!(said("ls", &[0]), ["0 ls 8 of ls"]);
+        let damaged = LoweredSaved { version: carry::VERSION, bytes: vec![1] };
+        assert!(load_state(damaged).is_err());
     }
 
     #[test]
@@ -180,7 +249,7 @@ mod tests {
     #[test]
     fn metadata_is_what_the_rule_says() {
         let metadata = configure(counters(), "").expect("it is well-formed");
-        let [first, _] = metadata.interests.as_slice() else { panic!("two rules") };
+        let [first, ..] = &metadata.rules[0].interests[..] else { panic!("no interest") };
         assert_eq!(first.kinds, ["process.exec"]);
         assert_eq!(first.terms[0].field, "process.name");
         assert!(matches!(&first.terms[0].test, types::Test::OneOf(texts) if texts == &["ls"]));

@@ -11,11 +11,11 @@ include!(concat!(env!("OUT_DIR"), "/fields.rs"));
 pub struct Field {
     name: &'static str,
     index: u16,
+    field_type: FieldType,
 }
 
 /// What a field holds.
-#[cfg(not(target_arch = "wasm32"))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum FieldType {
     Text,
     Texts,
@@ -32,9 +32,46 @@ const UNKNOWN: u32 = u32::MAX - 1;
 /// The sensor's numbers of the fields, by index in the table.
 static NUMBERS: [AtomicU32; FIELD_COUNT] = [const { AtomicU32::new(UNASKED) }; FIELD_COUNT];
 
+/// The sensor's columns of the fields in packed events, by index in the table.
+#[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+static COLUMNS: [AtomicU32; FIELD_COUNT] = [const { AtomicU32::new(UNASKED) }; FIELD_COUNT];
+
 impl Field {
-    pub(crate) const fn in_table(name: &'static str, index: u16) -> Self {
-        Self { name, index }
+    pub(crate) const fn in_table(name: &'static str, index: u16, field_type: FieldType) -> Self {
+        Self { name, index, field_type }
+    }
+
+    /// The field's column in packed events, asked for once. None when it has none.
+    #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    pub(crate) fn column(self) -> Option<u32> {
+        let slot = &COLUMNS[usize::from(self.index)];
+        match slot.load(Ordering::Relaxed) {
+            UNKNOWN => None,
+            UNASKED => {
+                let column = self.number().map_or(UNKNOWN, |number| {
+                    let column = host::column_of(number);
+                    if column == UNASKED { UNKNOWN } else { column }
+                });
+                slot.store(column, Ordering::Relaxed);
+                (column != UNKNOWN).then_some(column)
+            }
+            column => Some(column),
+        }
+    }
+
+    #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    pub(crate) fn is_text(self) -> bool {
+        self.field_type == FieldType::Text
+    }
+
+    #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    pub(crate) fn is_texts(self) -> bool {
+        self.field_type == FieldType::Texts
+    }
+
+    #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    pub(crate) fn is_number(self) -> bool {
+        !self.is_text() && !self.is_texts()
     }
 
     /// The ECS name.
@@ -64,6 +101,6 @@ impl Field {
 
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn field_type(self) -> FieldType {
-        TABLE[usize::from(self.index)].1
+        self.field_type
     }
 }

@@ -10,6 +10,7 @@ pub struct RuleInfo {
     pub(crate) attack: Vec<String>,
     pub(crate) false_positives: Vec<String>,
     pub(crate) drops: bool,
+    pub(crate) environment: bool,
 }
 
 impl RuleInfo {
@@ -24,6 +25,7 @@ impl RuleInfo {
             attack: Vec::new(),
             false_positives: Vec::new(),
             drops: false,
+            environment: false,
         }
     }
 
@@ -59,6 +61,14 @@ impl RuleInfo {
     #[must_use]
     pub fn asks_to_drop(mut self) -> Self {
         self.drops = true;
+        self
+    }
+
+    /// The rule may also see the environment of processes, `process.env_vars`, where the operator
+    /// grants it. All rules of the component may then.
+    #[must_use]
+    pub fn asks_for_environment(mut self) -> Self {
+        self.environment = true;
         self
     }
 }

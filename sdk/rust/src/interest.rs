@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::{Event, Field, Match};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::Event;
+use crate::{Field, Match};
 
 /// Event kinds and tests that the sensor evaluates natively before it calls the rule. All tests
 /// of an interest must pass.
@@ -105,16 +107,17 @@ impl Interest {
         self
     }
 
-    /// What the sensor decides natively, decided here: for components of several rules, and for
-    /// native tests.
-    pub(crate) fn wants(&self, event: &Event) -> bool {
+    /// What the sensor decides natively, decided here for native tests.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn wants(&self, event: &Event<'_>) -> bool {
         (self.kinds.is_empty() || self.kinds.iter().any(|kind| event.has_kind(kind)))
             && self.terms.iter().all(|(field, test)| test.passes(event, *field))
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 impl Test {
-    fn passes(&self, event: &Event, field: Field) -> bool {
+    fn passes(&self, event: &Event<'_>, field: Field) -> bool {
         match self {
             Test::Text(how, texts) => {
                 event.texts(field).iter().any(|own| texts.iter().any(|text| how.compare(own, text)))
@@ -125,6 +128,7 @@ impl Test {
     }
 }
 
+#[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
 impl Match {
     /// Whether `own`, a text of the event, passes the comparison with `text`.
     pub(crate) fn compare(self, own: &str, text: &str) -> bool {

@@ -33,8 +33,9 @@
 #![warn(missing_docs)]
 
 #[doc(hidden)]
-#[allow(missing_docs, reason = "generated, and for `rule!` only")]
+#[allow(missing_docs, clippy::too_many_arguments, reason = "generated, and for `rule!` only")]
 pub mod bindings;
+mod carry;
 mod config;
 mod event;
 mod export;
@@ -44,11 +45,17 @@ mod info;
 mod interest;
 pub mod known;
 mod log;
+#[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+mod packed;
+pub mod processes;
 mod set;
+pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod text;
 mod verdict;
 
+pub use carry::Saved;
 pub use config::{Config, ConfigError};
 pub use event::{Event, base_name};
 pub use field::{Field, fields};
@@ -56,13 +63,15 @@ pub use info::RuleInfo;
 pub use interest::Interest;
 pub use log::Level;
 pub use set::{Match, Set};
+pub use text::Text;
 pub use verdict::{Alert, CRITICAL, HIGH, LOW, MEDIUM, Verdict, alert, drop_event, tag};
 
 /// All that a rule usually needs.
 pub mod prelude {
     pub use crate::{
         CRITICAL, Config, ConfigError, Event, Field, HIGH, Interest, LOW, MEDIUM, Match, Rule,
-        RuleInfo, Set, Verdict, alert, base_name, drop_event, fields, known, tag,
+        RuleInfo, Saved, Set, Text, Verdict, alert, base_name, drop_event, fields, known,
+        processes, state, tag,
     };
 }
 
@@ -85,7 +94,20 @@ pub trait Rule {
     }
 
     /// Judge the event. `None` lets it pass.
-    fn on_event(&mut self, event: &Event) -> Option<Verdict>;
+    fn on_event(&mut self, event: &Event<'_>) -> Option<Verdict>;
+
+    /// What the rule keeps in its fields, for its next version, which comes when the component or
+    /// its configuration is replaced. What it keeps in [`state`] needs none of this.
+    fn save_state(&self) -> Option<Saved> {
+        None
+    }
+
+    /// Take over what a version before saved, after `configure` and before the first event. On an
+    /// error the component starts without any state, and the log says so.
+    fn load_state(&mut self, saved: &Saved) -> Result<(), String> {
+        let _ = saved;
+        Ok(())
+    }
 }
 
 /// Make the component: `rule!(MyRule);`, once in a crate. Several rules may share a component:
@@ -115,8 +137,19 @@ macro_rules! rule {
                     $crate::__private::configure(rules(), &config)
                 }
 
-                fn on_event() -> ::std::vec::Vec<$crate::__private::Hit> {
-                    $crate::__private::on_event()
+                $crate::__judge!();
+            }
+
+            #[cfg(target_arch = "wasm32")]
+            impl $crate::__private::CarryGuest for Component {
+                fn save_state() -> ::core::option::Option<$crate::__private::LoweredSaved> {
+                    $crate::__private::save_state()
+                }
+
+                fn load_state(
+                    saved: $crate::__private::LoweredSaved,
+                ) -> ::core::result::Result<(), ::std::string::String> {
+                    $crate::__private::load_state(saved)
                 }
             }
 
@@ -126,10 +159,41 @@ macro_rules! rule {
     };
 }
 
+/// The function of the world that judges.
+#[cfg(feature = "batch")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __judge {
+    () => {
+        fn on_batch(
+            batch: $crate::__private::Batch,
+        ) -> ::std::vec::Vec<$crate::__private::BatchHit> {
+            $crate::__private::on_batch(batch)
+        }
+    };
+}
+
+/// The function of the world that judges.
+#[cfg(not(feature = "batch"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __judge {
+    () => {
+        fn on_event() -> ::std::vec::Vec<$crate::__private::Hit> {
+            $crate::__private::on_event()
+        }
+    };
+}
+
 /// For [`rule!`] only.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bindings::exports::ocellus::rule::carry::Guest as CarryGuest;
     pub use crate::bindings::{self, Guest, export};
-    pub use crate::export::{Hit, Metadata, configure, on_event};
+    #[cfg(feature = "batch")]
+    pub use crate::export::{Batch, BatchHit, on_batch};
+    #[cfg(not(feature = "batch"))]
+    pub use crate::export::{Hit, on_event};
+    pub use crate::export::{LoweredSaved, Metadata, configure, load_state, save_state};
     pub use crate::log::line;
 }

@@ -55,6 +55,15 @@ impl Set {
         Self { texts: Texts::Made(texts), number: AtomicU32::new(UNMADE) }
     }
 
+    /// Whether a text compares with one of the set.
+    #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    pub(crate) fn matches(&self, how: Match, own: &str) -> bool {
+        match &self.texts {
+            Texts::Fixed(texts) => texts.iter().any(|text| how.compare(own, text)),
+            Texts::Made(texts) => texts.iter().any(|text| how.compare(own, text)),
+        }
+    }
+
     /// The sensor's number for the set. None when it has refused the set, which is logged.
     pub(crate) fn number(&self) -> Option<u32> {
         match self.number.load(Ordering::Relaxed) {

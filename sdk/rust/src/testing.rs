@@ -53,6 +53,31 @@ pub enum Value {
     Flag(bool),
 }
 
+impl Value {
+    pub(crate) fn text(&self) -> Option<String> {
+        match self {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn number(&self) -> Option<u64> {
+        match self {
+            Value::Number(number) => Some(*number),
+            Value::Flag(flag) => Some(u64::from(*flag)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn texts(&self) -> Option<Vec<String>> {
+        match self {
+            Value::Text(text) => Some(vec![text.clone()]),
+            Value::Texts(texts) => Some(texts.clone()),
+            _ => None,
+        }
+    }
+}
+
 impl FakeEvent {
     /// An event of these kinds and without any other field.
     pub fn of_kinds<const N: usize>(kinds: [&str; N]) -> Self {
@@ -144,6 +169,42 @@ impl FakeEvent {
             .with(fields::PROCESS_USER_NAME, name)
     }
 
+    /// Set the time of the event, in milliseconds since the epoch.
+    #[must_use]
+    pub fn at_ms(self, time_ms: u64) -> Self {
+        self.with(fields::TIMESTAMP, time_ms * 1_000_000)
+    }
+
+    /// The event as the sensor packs it, with a column for each field in their order.
+    #[cfg(all(test, feature = "batch"))]
+    pub(crate) fn pack(
+        &self,
+    ) -> (Vec<crate::bindings::ocellus::rule::packed::Place>, Vec<u64>, String) {
+        fn push(text: &mut String, own: &str) -> u64 {
+            let word = (own.len() as u64) << 32 | text.len() as u64;
+            text.push_str(own);
+            word
+        }
+        let (mut words, mut text) = (vec![u64::MAX; crate::field::FIELD_COUNT], String::new());
+        for (field, value) in &self.values {
+            words[*field as usize] = match value {
+                Value::Text(own) => push(&mut text, own),
+                Value::Texts(own) => {
+                    let word = (own.len() as u64) << 32 | words.len() as u64;
+                    for own in own {
+                        let word = push(&mut text, own);
+                        words.push(word);
+                    }
+                    word
+                }
+                Value::Number(number) => *number,
+                Value::Flag(flag) => u64::from(*flag),
+            };
+        }
+        let place = crate::bindings::ocellus::rule::packed::Place { words: 0, text: 0 };
+        (vec![place], words, text)
+    }
+
     pub(crate) fn value(&self, field: u32) -> Option<&Value> {
         self.values.get(&field)
     }
@@ -162,8 +223,10 @@ impl<R: Rule + Default> Tester<R> {
         Self::configured("").expect("a rule works without a configuration")
     }
 
-    /// Configure the rule with this TOML text.
+    /// Configure the rule with this TOML text. What rules before it kept, and the processes that
+    /// they found, are forgotten.
     pub fn configured(config: &str) -> Result<Self, ConfigError> {
+        stand_in::clear();
         let config = Config::parse(config)?;
         let mut rule = R::default();
         rule.configure(&config)?;
@@ -208,6 +271,12 @@ impl<R: Rule + Default> Tester<R> {
         if let Some(verdict) = self.judge(event) {
             panic!("expected the event to pass, got {verdict:?} for {event:?}");
         }
+    }
+
+    /// Let the rule find a process, with the fields of an event about it; see
+    /// [`processes`](crate::processes).
+    pub fn add_process(&mut self, entity_id: &str, process: &FakeEvent) {
+        stand_in::add_process(entity_id, process.clone());
     }
 
     /// The rule itself.

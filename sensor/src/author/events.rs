@@ -19,12 +19,20 @@ use crate::run;
 /// business.
 const JSON_BYTES_MAX: u64 = 256 << 20;
 
+/// Events of a recording that are held at once, for what looks at them again and again. With all
+/// their fields they take some 300 MiB.
+pub const KEPT_MAX: usize = 100_000;
+
 /// Why events cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} has more than {} MiB; record events with `ocellus record`, and use that", path.display(), JSON_BYTES_MAX >> 20)]
+    #[error(
+        "{} has more than {} MiB; record events with `ocellus record`, and use that",
+        path.display(),
+        JSON_BYTES_MAX >> 20
+    )]
     TooLarge { path: PathBuf },
     #[error("{}:{line}: it is no JSON: {source}", path.display())]
     Json { path: PathBuf, line: usize, source: serde_json::Error },
@@ -74,27 +82,27 @@ pub fn from_json(path: &Path) -> Result<Vec<Arc<Event>>, EventsError> {
 }
 
 /// The events that a recording makes, with what the rules in `set` say to them. `each` gets them in
-/// order. A recording that is damaged at its end is an error.
+/// order, and ends the replay by false. A recording that is damaged at its end is an error.
 pub fn replay(
     path: &Path,
     set: RuleSet,
-    mut each: impl FnMut(Arc<Event>),
+    each: impl FnMut(Arc<Event>) -> bool,
 ) -> Result<RuleSet, EventsError> {
     let settings = run::machine_settings(&Config::default());
-    let replayed = crate::replay::replay(path, &settings, set, |event| {
-        each(event);
-        true
-    })?;
+    let replayed = crate::replay::replay(path, &settings, set, each)?;
     match replayed.damage {
         Some(damage) => Err(damage.into()),
         None => Ok(replayed.sensor.rules),
     }
 }
 
-/// All events of a recording, unjudged.
+/// The first events of a recording, unjudged, at most [`KEPT_MAX`].
 pub fn from_recording(path: &Path) -> Result<Vec<Arc<Event>>, EventsError> {
     let mut events = Vec::new();
-    replay(path, RuleSet::new(), |event| events.push(event))?;
+    replay(path, RuleSet::new(), |event| {
+        events.push(event);
+        events.len() < KEPT_MAX
+    })?;
     Ok(events)
 }
 

@@ -58,6 +58,8 @@ pub struct Case {
     pub name: String,
     /// An execution: the command line; see [`Execution`].
     exec: Option<Vec<String>>,
+    /// Its executable, where the first word of the command line is not its path.
+    executable: Option<String>,
     parent: Option<Vec<String>>,
     user: Option<String>,
     /// Fields, over those of the execution.
@@ -170,11 +172,12 @@ impl Case {
     fn step(&self, position: usize, time_ns: u64) -> Result<Step, String> {
         let mut event = match &self.exec {
             Some(args) => Execution::of(args)?
+                .with_executable(self.executable.as_deref())
                 .with_parent(self.parent.as_deref())?
                 .with_user(self.user.as_deref())
                 .event(position),
-            None if self.parent.is_some() || self.user.is_some() => {
-                return Err("`parent` and `user` go with `exec`".into());
+            None if self.executable.is_some() || self.parent.is_some() || self.user.is_some() => {
+                return Err("`executable`, `parent` and `user` go with `exec`".into());
             }
             None => Event::default(),
         };

@@ -19,9 +19,11 @@ pub struct Inspection {
     pub digest: String,
     #[serde(flatten)]
     pub world: World,
+    /// The world of the contract that it implements: `rule` or `batch-rule`.
+    pub contract_world: &'static str,
+    /// It hands its memory to its next version.
+    pub carries_state: bool,
     pub rules: Vec<Rule>,
-    /// When it is called, each in words; none: for every event.
-    pub interests: Vec<String>,
     /// Linear memory after `configure`.
     pub memory_bytes: u64,
 }
@@ -36,6 +38,8 @@ pub struct Rule {
     pub attack: Vec<String>,
     pub false_positives: Vec<String>,
     pub permissions: Permissions,
+    /// When it is called, each in words; none: for every event.
+    pub interests: Vec<String>,
 }
 
 /// Loads a component as the sensor would, and tells what it is.
@@ -66,8 +70,14 @@ impl Inspection {
             bytes: component.wasm.len() as u64,
             digest: prepared.digest().to_owned(),
             world: world::describe(&component.wasm).unwrap_or_default(),
-            rules: prepared.rules().iter().map(|rule| Rule::of(rule)).collect(),
-            interests: prepared.interests_in_words(),
+            contract_world: prepared.world_name(),
+            carries_state: prepared.carries_state(),
+            rules: prepared
+                .rules()
+                .iter()
+                .zip(prepared.interests_in_words())
+                .map(|(rule, interests)| Rule::of(rule, interests))
+                .collect(),
             memory_bytes: prepared.memory_bytes() as u64,
         }
     }
@@ -84,38 +94,23 @@ impl Inspection {
     pub fn summary(&self) -> String {
         const RULES_MAX: usize = 20;
         let (bytes, memory) = (kib(self.bytes), kib(self.memory_bytes));
-        let contract = self.contract().unwrap_or("none of its functions");
-        let mut text = format!("{}: {bytes}, contract {contract}, holds {memory}\n", self.file);
+        let contract = self.contract().unwrap_or("of no version");
+        let world = self.contract_world;
+        let mut text =
+            format!("{}: {bytes}, contract {contract}, world {world}, holds {memory}\n", self.file);
         for rule in self.rules.iter().take(RULES_MAX) {
             text.push_str(&format!("  {rule}\n"));
+            text.push_str(&rule.called());
         }
         if self.rules.len() > RULES_MAX {
             text.push_str(&format!("  and {} more rules\n", self.rules.len() - RULES_MAX));
         }
-        text.push_str(&self.called());
         text
-    }
-
-    fn called(&self) -> String {
-        const SHOWN_MAX: usize = 12;
-        match self.interests.as_slice() {
-            [] => "  called for every event: give it interests, they cost next to nothing\n".into(),
-            interests => {
-                let mut text = String::new();
-                for interest in interests.iter().take(SHOWN_MAX) {
-                    text.push_str(&format!("  called for {interest}\n"));
-                }
-                if interests.len() > SHOWN_MAX {
-                    text.push_str(&format!("  and {} more\n", interests.len() - SHOWN_MAX));
-                }
-                text
-            }
-        }
     }
 }
 
 impl Rule {
-    fn of(info: &RuleInfo) -> Rule {
+    fn of(info: &RuleInfo, interests: Vec<String>) -> Rule {
         let texts = |list: &[std::sync::Arc<str>]| list.iter().map(ToString::to_string).collect();
         Rule {
             id: info.id.to_string(),
@@ -125,7 +120,23 @@ impl Rule {
             attack: texts(&info.attack),
             false_positives: texts(&info.false_positives),
             permissions: info.permissions,
+            interests,
         }
+    }
+
+    fn called(&self) -> String {
+        const SHOWN_MAX: usize = 12;
+        if self.interests.is_empty() {
+            return "    called for every event: interests would keep most of them away\n".into();
+        }
+        let mut text = String::new();
+        for interest in self.interests.iter().take(SHOWN_MAX) {
+            text.push_str(&format!("    called for {interest}\n"));
+        }
+        if self.interests.len() > SHOWN_MAX {
+            text.push_str(&format!("    and {} more\n", self.interests.len() - SHOWN_MAX));
+        }
+        text
     }
 }
 
@@ -147,6 +158,7 @@ fn in_words(permissions: Permissions) -> String {
         (permissions.alert, "raise alerts"),
         (permissions.tag, "add tags"),
         (permissions.drop, "DROP EVENTS"),
+        (permissions.environment, "see the ENVIRONMENT of processes"),
     ];
     let wants: Vec<&str> = wants.iter().filter(|(has, _)| *has).map(|(_, what)| *what).collect();
     match wants.as_slice() {
@@ -168,12 +180,8 @@ impl fmt::Display for Inspection {
         for export in &self.world.exports {
             writeln!(f, "exports   {export}")?;
         }
-        for interest in &self.interests {
-            writeln!(f, "called    for {interest}")?;
-        }
-        if self.interests.is_empty() {
-            writeln!(f, "called    for every event")?;
-        }
+        let carries = if self.carries_state { ", hands its memory on" } else { "" };
+        writeln!(f, "world     {}{carries}", self.contract_world)?;
         for rule in &self.rules {
             writeln!(f, "\nrule      {} {}", rule.id, rule.version.escape_debug())?;
             writeln!(f, "name      {}", rule.name.escape_debug())?;
@@ -185,6 +193,12 @@ impl fmt::Display for Inspection {
             }
             for known in &rule.false_positives {
                 writeln!(f, "false     {}", known.escape_debug())?;
+            }
+            for interest in &rule.interests {
+                writeln!(f, "called    for {interest}")?;
+            }
+            if rule.interests.is_empty() {
+                writeln!(f, "called    for every event")?;
             }
             writeln!(f, "{}", in_words(rule.permissions).replacen("wants to", "wants     to", 1))?;
         }
@@ -220,7 +234,10 @@ mod tests {
     #[test]
     fn permissions_are_words() {
         assert_eq!(in_words(Permissions::NONE), "wants to do nothing");
-        assert_eq!(in_words(Permissions::ALL), "wants to raise alerts, add tags and DROP EVENTS");
+        assert_eq!(
+            in_words(Permissions::ALL),
+            "wants to raise alerts, add tags, DROP EVENTS and see the ENVIRONMENT of processes"
+        );
         let tag = Permissions { tag: true, ..Permissions::NONE };
         assert_eq!(in_words(tag), "wants to add tags");
     }

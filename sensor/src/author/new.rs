@@ -1,12 +1,16 @@
 //! `ocellus rules new`: a small project that builds, with a rule, fixtures and a test.
 //!
-//! A language is a folder `sdk/LANGUAGE/template`, whose files are in the program. In them,
-//! `{{name}}` is the project's name; `gitignore` becomes `.gitignore`, and `next.txt`, which is
-//! not copied, has the commands that the language needs before a build.
+//! A language is a folder `sdk/LANGUAGE/template`, whose files are in the program, with the rule of
+//! `examples/rule-LANGUAGE` where the folder has none. In them, `{{name}}`, or the example's id, is
+//! the project's name; `gitignore` becomes `.gitignore`, and `next.txt`, which is
+//! not copied, has the commands that the language needs before a build. The SDK comes along in the
+//! folder `ocellus`, so that the project's own tests run without a checkout or a network.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::rules::build::sdk;
 
 /// Path inside the project, and content.
 type File = (&'static str, &'static str);
@@ -41,9 +45,22 @@ pub enum NewError {
 }
 
 impl Template {
-    /// The template of a language.
+    /// The template of a language, also by its other names.
     pub fn of(language: &str) -> Option<&'static Template> {
+        let aliases = TEMPLATES.iter().find(|template| template.aliases().contains(&language));
+        let language = aliases.map_or(language, |template| template.language);
         TEMPLATES.iter().find(|template| template.language == language)
+    }
+
+    /// Other names that people type.
+    pub fn aliases(&self) -> &'static [&'static str] {
+        match self.language {
+            "go" => &["golang"],
+            "js" => &["javascript"],
+            "python" => &["py"],
+            "rust" => &["rs"],
+            _ => &[],
+        }
     }
 
     /// Makes the project `name` in the folder `parent`. Gives what to tell the author.
@@ -57,7 +74,8 @@ impl Template {
             }
             Err(source) => return Err(NewError::Write { path: project, source }),
         }
-        let fill = |text: &str| text.replace("{{name}}", name);
+        let example = format!("example-netcat-{}", self.language);
+        let fill = |text: &str| text.replace("{{name}}", name).replace(&example, name);
         let mut next = String::new();
         for (path, content) in self.files {
             match *path {
@@ -71,6 +89,9 @@ impl Template {
             for (path, content) in RUST_SDK {
                 write(&project.join("ocellus").join(path), &standing_alone(path, content))?;
             }
+        }
+        for (path, content) in sdk::files(self.language) {
+            write(&project.join(sdk::OWN).join(path), content)?;
         }
         let shown = project.strip_prefix("./").unwrap_or(&project).display();
         let before: String = next.lines().map(|line| format!("  {line}\n")).collect();
@@ -136,7 +157,8 @@ mod tests {
             assert!(project.join("README.md").is_file());
             assert!(matches!(template.make(&name, dir.path()), Err(NewError::Exists(_))));
         }
-        assert!(Template::of("rust").is_some() && Template::of("c").is_some());
+        assert!(Template::of("rust").is_some() && Template::of("cobol").is_none());
+        assert_eq!(Template::of("py").map(|it| it.language), Some("python"));
     }
 
     #[test]

@@ -52,6 +52,15 @@ impl Execution {
         Ok(Execution { program: Program::of(args)?, parent, user: "user".into() })
     }
 
+    /// Its executable, where that is not what the first word of the command line says.
+    #[must_use]
+    pub fn with_executable(mut self, path: Option<&str>) -> Execution {
+        if let Some(path) = path {
+            self.program.executable = path.to_owned();
+        }
+        self
+    }
+
     /// Who started it.
     pub fn with_parent(mut self, args: Option<&[String]>) -> Result<Execution, String> {
         if let Some(args) = args {

@@ -18,7 +18,10 @@ pub struct Stats {
 /// Replays a recording through the rules.
 pub fn stats(recording: &Path, set: RuleSet) -> Result<Stats, EventsError> {
     let mut events = 0;
-    let set = events::replay(recording, set, |_| events += 1)?;
+    let set = events::replay(recording, set, |_| {
+        events += 1;
+        true
+    })?;
     Ok(Stats { events, components: set.stats() })
 }
 

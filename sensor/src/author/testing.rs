@@ -13,7 +13,7 @@ use super::fixture::{self, Baseline, Case, FixtureError, Fixtures};
 use super::{ComponentError, open};
 use crate::event::Event;
 use crate::rules::trial::Trial;
-use crate::rules::{InstallError, LoadError, Loader, Metering, Prepared};
+use crate::rules::{InstallError, LoadError, Loader, Metering, Prepared, RuleSet};
 
 pub use check::{InterestCheck, Proof};
 pub(crate) use check::{time_ns, title};
@@ -110,8 +110,8 @@ impl Report {
 
 /// Runs all tests.
 pub fn test(options: &Options) -> Result<Report, TestError> {
-    let component = super::component(&options.path)?;
     let files = fixture_files(options)?;
+    let component = super::component(&options.path)?;
     let config = options.config.as_deref().map(read_config).transpose()?;
     let mut bench = Bench { loader: open(Metering::Fuel)?, component, config, prepared: None };
     let mut report = Report {
@@ -157,7 +157,9 @@ fn fixture_files(options: &Options) -> Result<Vec<PathBuf>, TestError> {
     if options.fixtures.is_empty() && options.path.is_dir() {
         files = fixture::files(&options.path.join("tests"))?;
     }
-    if files.is_empty() && options.events.is_empty() && options.recordings.is_empty() {
+    let none = files.is_empty() && options.events.is_empty() && options.recordings.is_empty();
+    // What is not there at all is told by whoever reads it.
+    if none && options.path.exists() {
         return Err(TestError::Nothing { path: options.path.clone() });
     }
     Ok(files)
@@ -209,11 +211,10 @@ fn run_baseline(
     bench: &mut Bench,
     report: &mut Report,
 ) -> Result<(), TestError> {
-    let events = events::from_recording(path)?;
-    let mut outcome = bench.baseline(path, &events, baseline.alerts_max)?;
+    let mut outcome = bench.baseline(path, baseline.alerts_max, report.interests.as_mut())?;
     outcome.group = group.to_owned();
     report.outcomes.push(outcome);
-    bench.check_interests(&events, report.interests.as_mut())
+    Ok(())
 }
 
 /// A component that can be started anew for each test.
@@ -276,7 +277,7 @@ impl Bench {
         for (position, step) in steps.iter().enumerate() {
             let asked = trial.judge(&step.event, step.time_ns);
             outcome.add_fuel(&asked);
-            let why_not = || self.prepared().misses(&step.event);
+            let why_not = |rule: &str| self.prepared().misses_of(rule, &step.event);
             let differences = check::differences(&step.expected, &asked, why_not);
             let prefix = match steps.len() {
                 1 => String::new(),
@@ -316,28 +317,43 @@ impl Bench {
         Ok(outcome)
     }
 
-    /// A recording of ordinary work.
+    /// A recording of ordinary work; it may be long, so nothing of it is kept.
     fn baseline(
         &self,
         path: &Path,
-        events: &[Arc<Event>],
         alerts_max: u64,
+        mut check: Option<&mut InterestCheck>,
     ) -> Result<Outcome, TestError> {
+        /// Alerts that are named; the others are counted.
+        const NAMED_MAX: usize = 20;
         let mut outcome = Outcome::new(&format!("baseline {}", path.display()));
         let mut trial = self.trial(&outcome.name)?;
-        let mut alerts = Vec::new();
-        for event in events {
-            let asked = trial.judge(event, check::time_ns(event));
+        let mut pair = self.pair()?;
+        let (mut count, mut total, mut named) = (0, 0, Vec::new());
+        events::replay(path, RuleSet::new(), |event| {
+            let asked = trial.judge(&event, check::time_ns(&event));
             outcome.add_fuel(&asked);
-            outcome.failures.extend(check::broken(&asked));
-            alerts.extend(check::alerts(&asked));
-        }
-        let (count, total) = (alerts.len() as u64, events.len());
+            let room = NAMED_MAX.saturating_sub(outcome.failures.len());
+            outcome.failures.extend(check::broken(&asked).into_iter().take(room));
+            let alerts = check::alerts(&asked);
+            count += alerts.len() as u64;
+            let room = NAMED_MAX - named.len();
+            named.extend(alerts.into_iter().take(room));
+            total += 1;
+            if let Some(check) = &mut check {
+                check.compare(self.prepared(), &event, &mut pair.0, &mut pair.1);
+            }
+            true
+        })?;
         if count > alerts_max {
             outcome.failures.push(format!(
                 "{count} alerts in {total} events, more than the {alerts_max} allowed:"
             ));
-            outcome.failures.extend(alerts.into_iter().map(|alert| format!("  {alert}")));
+            let more = count - named.len() as u64;
+            outcome.failures.extend(named.into_iter().map(|alert| format!("  {alert}")));
+            if more > 0 {
+                outcome.failures.push(format!("  and {more} more"));
+            }
         } else {
             outcome.notes.push(format!(
                 "{count} alerts in {total} events, of which it saw {}",
@@ -354,17 +370,21 @@ impl Bench {
         check: Option<&mut InterestCheck>,
     ) -> Result<(), TestError> {
         let Some(check) = check else { return Ok(()) };
+        let (mut with, mut without) = self.pair()?;
+        for event in events {
+            check.compare(self.prepared(), event, &mut with, &mut without);
+        }
+        Ok(())
+    }
+
+    /// Two fresh instances, of which the second is called whatever its terms say.
+    fn pair(&self) -> Result<(Trial, Trial), TestError> {
         let fresh = || {
             self.prepared()
                 .fresh()
                 .map_err(|source| TestError::Start { test: "its interests".into(), source })
         };
-        let mut with = Trial::new(fresh()?)?;
-        let mut without = Trial::new(fresh()?.without_terms())?;
-        for event in events {
-            check.compare(self.prepared(), event, &mut with, &mut without);
-        }
-        Ok(())
+        Ok((Trial::new(fresh()?)?, Trial::new(fresh()?.without_terms())?))
     }
 }
 

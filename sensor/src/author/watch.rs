@@ -26,7 +26,10 @@ const FILES_MAX: usize = 10_000;
 pub enum WatchError {
     #[error("{} is not a directory; name the folder of the rule's source", path.display())]
     NotADirectory { path: PathBuf },
-    #[error("{} is not a directory; create it, or name the sensor's rules directory", path.display())]
+    #[error(
+        "{} is not a directory; create it, or name the sensor's rules directory",
+        path.display()
+    )]
     NoTarget { path: PathBuf },
     #[error("cannot wait for signals")]
     Signals(#[from] nix::Error),

@@ -21,8 +21,9 @@ use attach::{Attached, TASKS_PROGRAM, attach_probes, load_tasks};
 use connector::Connector;
 use ids::{Ids, Without, attach_ids};
 
+use super::trial::trial;
 use super::{BackendError, CaptureSettings, LostCounts, ProbeStatus, TaskStart};
-use crate::doctor::{BTF_PATH, Lockdown, Privileges};
+use crate::doctor::{Lockdown, Privileges};
 
 /// Scratch slots for each CPU: one for the probe that runs, one for a probe that it preempted.
 const SLOTS_PER_CPU: usize = 2;
@@ -88,8 +89,24 @@ impl Ebpf {
     ///
     /// A probe that the kernel refuses is skipped and says so in [`Ebpf::probes`]; it is an error
     /// only when none of fork, exec and exit attaches.
+    ///
+    /// With a file of BTF, a first set of probes is tried on a process of ours, as offsets of
+    /// another kernel would make records of rubbish.
     pub fn open(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
+        if settings.btf.is_some() {
+            let mut tried = Ebpf::open_with(settings, &Variant::default())?;
+            tried.try_out().map_err(|what| settings.misfit(what))?;
+        }
         Ebpf::open_with(settings, &Variant::default())
+    }
+
+    /// Starts a process and compares what the probes tell of it with what is known of it. Records
+    /// of others are thrown away. An error says which probe told what.
+    pub fn try_out(&mut self) -> Result<(), String> {
+        let kinds: Vec<Kind> = self.attached.iter().map(|attached| attached.kind).collect();
+        trial(&kinds, |each| {
+            self.drain(usize::MAX, each);
+        })
     }
 
     /// For tests: no scratch slot is ever free, so that each fork and exec is counted as lost.
@@ -128,7 +145,14 @@ impl Ebpf {
         let mut loader = EbpfLoader::new();
         // The loader read all of the kernel's BTF, 15 MB of it; that goes before ours is read.
         loader.btf(None);
-        let btf = kernel_btf()?;
+        let btf = read_btf(settings)?;
+        // The kernel knows its tracepoints by the numbers of its own types. One without BTF has
+        // none of these ways.
+        let own = match &settings.btf {
+            Some(_) => read_btf(&CaptureSettings::default()).ok(),
+            None => None,
+        };
+        let kernel_has_btf = settings.btf.is_none() || own.is_some();
         let config = [settings.args_max, settings.env_max, variant.spare.into()];
         let mut programs = loader
             .btf(Some(&btf))
@@ -142,18 +166,19 @@ impl Ebpf {
         let ring = take_map(&mut programs, "ring")?;
         let lost = take_map(&mut programs, "lost")?;
 
+        let own = own.as_ref().unwrap_or(&btf);
+        let only_raw = variant.only_raw || !kernel_has_btf;
         // Before forks: whose fork is seen, of that process every change is.
         let Ids { statuses: id_probes, attached: ids, connector } =
-            attach_ids(&mut programs, &btf, variant.only_raw, settings.ids, variant.ids_without);
-        let (mut probes, mut attached) =
-            attach_probes(&mut programs, &btf, variant.only_raw, variant.spare);
+            attach_ids(&mut programs, own, only_raw, settings.ids, variant.ids_without);
+        let (mut probes, mut attached) = attach_probes(&mut programs, own, only_raw, variant.spare);
         attached.extend(ids);
         if !probes.iter().any(ProbeStatus::attached) {
             let reasons: Vec<String> = probes.iter().map(ProbeStatus::to_string).collect();
             return Err(BackendError::NoProbe { reasons: reasons.join("; ") });
         }
         probes.extend(id_probes);
-        probes.push(load_tasks(&mut programs, &btf));
+        probes.push(load_tasks(&mut programs, own));
         let preempted = LostCounts::default();
         Ok(Ebpf { programs, _connector: connector, ring, lost, probes, attached, preempted })
     }
@@ -266,14 +291,10 @@ fn check_permitted() -> Result<(), BackendError> {
 
 /// The kernel's BTF, without the types that the probes do not use: loading takes half the time, and
 /// the sensor stays smaller by 20 MB that the allocator would not give back.
-fn kernel_btf() -> Result<Btf, BackendError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| BackendError::NoBtf {
-        path: BTF_PATH,
-        source,
-    };
-    let whole = std::fs::read(BTF_PATH).map_err(|error| failed(Box::new(error)))?;
+fn read_btf(settings: &CaptureSettings) -> Result<Btf, BackendError> {
+    let whole = settings.read_btf()?;
     let reduced = ocellus_ebpf::btf::reduced_for_probes(&whole).unwrap_or(whole);
-    Btf::parse(&reduced, Endianness::default()).map_err(|error| failed(Box::new(error)))
+    Btf::parse(&reduced, Endianness::default()).map_err(|error| settings.bad_btf(error))
 }
 
 /// Kernels before 5.11 count maps against RLIMIT_MEMLOCK. If this fails, creating the maps tells.

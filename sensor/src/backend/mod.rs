@@ -2,14 +2,17 @@
 
 pub mod ebpf;
 pub mod kprobe;
+mod trial;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
 use serde::{Deserialize, Serialize};
 
 pub use ocellus_ebpf::abi::TaskStart;
+
+use crate::doctor::{BTF_PATH, kernel_release};
 
 /// The most bytes of argv, and of the environment, that a record carries: as `OC_ARGS_MAX` and
 /// `OC_ENV_MAX` in the probes. With more, few records would fill the ring.
@@ -31,6 +34,8 @@ pub struct CaptureSettings {
     pub args_max: u32,
     /// Bytes of the environment copied at most, up to [`ARGS_BYTES_MAX`]; 0: none is captured.
     pub env_max: u32,
+    /// A file with the kernel's BTF, in place of what the kernel offers itself.
+    pub btf: Option<PathBuf>,
     pub ids: IdProbes,
 }
 
@@ -56,6 +61,7 @@ impl Default for CaptureSettings {
             ring_bytes: 8 * 1024 * 1024,
             args_max: ARGS_BYTES_MAX,
             env_max: 0,
+            btf: None,
             ids: IdProbes::default(),
         }
     }
@@ -75,6 +81,31 @@ impl CaptureSettings {
         }
         Ok(())
     }
+
+    /// Where the kernel's types are described.
+    fn btf_path(&self) -> &Path {
+        self.btf.as_deref().unwrap_or(Path::new(BTF_PATH))
+    }
+
+    /// Reads that description. An error says what to do, which is another thing for a file that was
+    /// named than for a kernel without BTF.
+    fn read_btf(&self) -> Result<Vec<u8>, BackendError> {
+        std::fs::read(self.btf_path()).map_err(|error| self.bad_btf(error))
+    }
+
+    fn bad_btf(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BackendError {
+        let source = source.into();
+        match &self.btf {
+            None => BackendError::NoBtf { path: BTF_PATH, source },
+            Some(path) => BackendError::BadBtf { path: path.clone(), source },
+        }
+    }
+
+    /// The error of probes that were made after a file and tell what is not so.
+    fn misfit(&self, what: String) -> BackendError {
+        let (path, release) = (self.btf_path().to_owned(), kernel_release());
+        BackendError::Misfit { path, release, what }
+    }
 }
 
 /// One kernel program of ours and what became of it.
@@ -87,6 +118,28 @@ pub struct ProbeStatus {
     pub attach: String,
     #[serde(flatten)]
     pub outcome: ProbeOutcome,
+    /// Each way to attach it, in the order in which they are tried.
+    pub ways: Vec<Way>,
+}
+
+/// One way to attach a probe, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// As `attach` of [`ProbeStatus`].
+    pub attach: String,
+    #[serde(flatten)]
+    pub result: WayResult,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum WayResult {
+    Attached,
+    Refused {
+        reason: String,
+    },
+    /// An earlier one did.
+    Untried,
 }
 
 /// What became of a probe.
@@ -101,6 +154,25 @@ pub enum ProbeOutcome {
 }
 
 impl ProbeStatus {
+    /// A probe that was tried in these ways. It is attached if one of them is.
+    pub fn of(name: &'static str, ways: Vec<Way>) -> ProbeStatus {
+        let is_attached = |way: &&Way| way.result == WayResult::Attached;
+        if let Some(way) = ways.iter().find(is_attached) {
+            let attach = way.attach.clone();
+            return ProbeStatus { name, attach, outcome: ProbeOutcome::Attached, ways };
+        }
+        let reasons: Vec<String> = ways
+            .iter()
+            .filter_map(|Way { attach, result }| match result {
+                WayResult::Refused { reason } => Some(format!("{attach}: {reason}")),
+                _ => None,
+            })
+            .collect();
+        let attach = ways.first().map(|way| way.attach.clone()).unwrap_or_default();
+        let outcome = ProbeOutcome::Skipped { reason: reasons.join("; ") };
+        ProbeStatus { name, attach, outcome, ways }
+    }
+
     pub fn attached(&self) -> bool {
         self.outcome == ProbeOutcome::Attached
     }
@@ -152,6 +224,10 @@ impl LostCounts {
     }
 }
 
+/// Why a probe waits: the end of a skipped probe's reason.
+pub const WAITS_FOR_SYSCALLS: &str = "it waits for capture.ids = \"syscalls\", as \
+    it makes every system call of the host slower";
+
 /// Why a backend cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
@@ -169,13 +245,24 @@ pub enum BackendError {
     NotPermitted { missing: String },
     #[error(
         "this kernel has no readable BTF at {path}, which the probes need to find its structures: \
-         use a kernel built with CONFIG_DEBUG_INFO_BTF=y"
+         use a kernel built with CONFIG_DEBUG_INFO_BTF=y, or name a file with its BTF by --btf"
     )]
     NoBtf {
         path: &'static str,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error("{} does not describe the types of a kernel", path.display())]
+    BadBtf {
+        path: PathBuf,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error(
+        "{} does not fit this kernel: {what}. It must be the BTF of exactly this kernel, {release}",
+        path.display()
+    )]
+    Misfit { path: PathBuf, release: String, what: String },
     #[error(
         "the kernel is locked down for confidentiality, so that probes may not read its memory: \
          boot with lockdown=integrity or none"

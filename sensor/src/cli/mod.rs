@@ -11,14 +11,14 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
 use crate::bytesize::ByteSize;
-use crate::config::{Backend, Config, ConfigError, Level};
+use crate::config::{Backend, Config, ConfigError, Level, Output, Outputs};
 use crate::control::Wanted;
 use crate::sink::Format;
 
 pub use man::man_page;
 use rules::RULES_EXAMPLES;
 pub use rules::{DiffArgs, RulesCommand, TestArgs};
-pub use schema::schema_page;
+pub use schema::{index_template, schema_page};
 
 const ABOUT: &str =
     "Watches the processes of this Linux host and lets WebAssembly rules judge them";
@@ -137,7 +137,11 @@ pub enum Command {
     Man,
     /// Print the schema page, docs/schema.md
     #[command(hide = true)]
-    Schema,
+    Schema {
+        /// Print the index template for Elasticsearch and OpenSearch
+        #[arg(long)]
+        index_template: bool,
+    },
     /// Print the metrics page, docs/metrics.md
     #[command(hide = true)]
     MetricsPage,
@@ -195,10 +199,13 @@ pub struct RunArgs {
     /// Where raw events come from
     #[arg(long, value_enum)]
     pub backend: Option<Backend>,
-    /// How events are written
+    /// File with the BTF of this kernel, where the kernel does not offer its own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub btf: Option<PathBuf>,
+    /// How events are written, in place of the configured outputs
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// File to append events to [default: standard output]
+    /// File to append events to, in place of the configured outputs [default: standard output]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// How long a raw event waits for those that merge with it, in milliseconds
@@ -220,10 +227,10 @@ pub struct ReplayArgs {
     /// Directory of rules (*.wasm)
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub rules: Option<PathBuf>,
-    /// How events are written
+    /// How events are written, in place of the configured outputs
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// File to append events to [default: standard output]
+    /// File to append events to, in place of the configured outputs [default: standard output]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Print the totals, and the time that each stage took, to standard error
@@ -242,6 +249,9 @@ pub struct RecordArgs {
     /// Where raw events come from
     #[arg(long, value_enum)]
     pub backend: Option<Backend>,
+    /// File with the BTF of this kernel, where the kernel does not offer its own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub btf: Option<PathBuf>,
     /// Stop after so many seconds [default: at SIGINT or SIGTERM]
     #[arg(long, value_name = "S")]
     pub duration: Option<u64>,
@@ -286,6 +296,9 @@ pub enum RunningRules {
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct DoctorArgs {
+    /// File with the BTF of this kernel, where the kernel does not offer its own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub btf: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -317,6 +330,7 @@ impl RunArgs {
     pub fn to_config(&self) -> Result<Config, ConfigError> {
         let mut config = Config::load(self.config.as_deref())?;
         set(&mut config.capture.backend, self.backend);
+        config.capture.btf = self.btf.clone().or(config.capture.btf.take());
         set(&mut config.aggregate.hold_ms, self.hold_ms);
         config.capture.snapshot &= !self.no_snapshot;
         apply_common(&mut config, &self.rules, self.format, &self.output);
@@ -342,6 +356,7 @@ impl RecordArgs {
     pub fn to_config(&self) -> Result<Config, ConfigError> {
         let mut config = Config::load(self.config.as_deref())?;
         set(&mut config.capture.backend, self.backend);
+        config.capture.btf = self.btf.clone().or(config.capture.btf.take());
         Ok(config)
     }
 }
@@ -352,9 +367,10 @@ fn apply_common(
     format: Option<Format>,
     output: &Option<PathBuf>,
 ) {
-    set(&mut config.output.format, format);
     config.rules.dir = rules.clone().or(config.rules.dir.take());
-    config.output.file = output.clone().or(config.output.file.take());
+    if format.is_some() || output.is_some() {
+        config.output = Outputs(vec![Output::plain(output.clone(), format)]);
+    }
 }
 
 fn set<T>(value: &mut T, flag: Option<T>) {
@@ -396,19 +412,22 @@ mod tests {
     fn flags_win_over_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("ocellus.toml");
-        let text = "[aggregate]\nhold_ms = 7\n[output]\nformat = \"msgpack\"\nfile = \"a\"\n";
+        let text = "[aggregate]\nhold_ms = 7\n[[output]]\ntype = \"file\"\npath = \"a\"\n";
         std::fs::write(&file, text).unwrap();
         let path = file.to_str().unwrap();
         let config = run_args(&["--config", path]).to_config().unwrap();
-        assert_eq!((config.aggregate.hold_ms, config.output.format), (7, Format::Msgpack));
+        assert_eq!(config.aggregate.hold_ms, 7);
+        assert_eq!(config.output.0, [Output::plain(Some("a".into()), None)]);
         assert!(config.capture.snapshot);
+        let config = run_args(&["--config", path, "--format", "pretty"]).to_config().unwrap();
+        assert_eq!(config.output.0, [Output::plain(None, Some(Format::Pretty))]);
         let flags = ["--config", path, "--hold-ms", "9", "--format", "pretty", "--no-snapshot"];
         let more = ["--backend", "kprobe", "--rules", "r", "--output", "b"];
         let config = run_args(&[&flags[..], &more[..]].concat()).to_config().unwrap();
-        assert_eq!((config.aggregate.hold_ms, config.output.format), (9, Format::Pretty));
+        assert_eq!(config.aggregate.hold_ms, 9);
+        assert_eq!(config.output.0, [Output::plain(Some("b".into()), Some(Format::Pretty))]);
         assert_eq!(config.capture.backend, Backend::Kprobe);
         assert_eq!(config.rules.dir.as_deref(), Some("r".as_ref()));
-        assert_eq!(config.output.file.as_deref(), Some("b".as_ref()));
         assert!(!config.capture.snapshot);
     }
 

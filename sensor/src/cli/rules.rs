@@ -184,12 +184,9 @@ pub struct DiffArgs {
 
 /// The languages that there is a template for, and their other names.
 fn languages() -> PossibleValuesParser {
-    PossibleValuesParser::new(TEMPLATES.iter().map(|template| {
-        let value = PossibleValue::new(template.language);
-        match template.language {
-            "python" => value.alias("py"),
-            "js" => value.alias("javascript"),
-            _ => value,
-        }
-    }))
+    PossibleValuesParser::new(
+        TEMPLATES
+            .iter()
+            .map(|template| PossibleValue::new(template.language).aliases(template.aliases())),
+    )
 }

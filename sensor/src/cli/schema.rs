@@ -24,6 +24,11 @@ invented.
 
 ";
 
+/// The index template, as JSON.
+pub fn index_template() -> String {
+    format!("{:#}\n", crate::sink::net::template::index_template())
+}
+
 /// The page, as Markdown.
 pub fn schema_page() -> String {
     let mut page = INTRODUCTION.to_owned();

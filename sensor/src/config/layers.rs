@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::check::Problem;
 use super::load::{ConfigError, line_of_key, read_text};
 use super::schema::known_keys;
 use super::{Config, DEFAULT_PATH, nearest};
@@ -78,40 +79,41 @@ impl Layered {
             let message = error.message().replace('\n', ", ");
             ConfigError::Together { message }
         })?;
-        if let Err(problem) = config.check() {
-            return Err(match origins.get(problem.key) {
-                Some(Origin::File { path, line }) => ConfigError::Invalid {
-                    path: path.clone(),
-                    line: *line,
-                    message: problem.to_string(),
-                },
-                Some(Origin::Variable(name)) => {
-                    ConfigError::Variable { name: name.clone(), message: problem.to_string() }
-                }
-                // A default is right by itself: it is the others that make it wrong.
-                Some(Origin::Default) | None => match texts.last() {
-                    Some((path, text)) => ConfigError::Invalid {
-                        path: path.clone(),
-                        line: line_of_key(text, problem.key).unwrap_or(1),
-                        message: problem.to_string(),
-                    },
-                    None => ConfigError::Flags { message: problem.to_string() },
-                },
-            });
-        }
-        Ok(Layered { config, origins, files })
+        let layered = Layered { config, origins, files };
+        layered.config.check().map_err(|problem| layered.error(&problem, &texts))?;
+        Ok(layered)
     }
 
-    /// Where the value of `section.key` comes from.
+    /// Where the value of `section.key` comes from: a key of an output comes with all of them.
     pub fn origin(&self, key: &str) -> &Origin {
-        self.origins.get(key).unwrap_or(&Origin::Default)
+        let outer = |key: &str| key.rsplit_once('.').map(|(outer, _)| outer.to_owned());
+        let keys = std::iter::successors(Some(key.to_owned()), |key| outer(key));
+        keys.filter_map(|key| self.origins.get(&key)).next().unwrap_or(&Origin::Default)
+    }
+
+    /// A value that makes no sense, with where it stands. `texts` are those of the files.
+    fn error(&self, problem: &Problem, texts: &[(PathBuf, String)]) -> ConfigError {
+        let message = problem.to_string();
+        let file = match self.origin(&problem.key) {
+            Origin::Variable(name) => {
+                return ConfigError::Variable { name: name.clone(), message };
+            }
+            Origin::File { path, .. } => texts.iter().find(|(other, _)| other == path),
+            // A default is right by itself: it is the others that make it wrong.
+            Origin::Default => texts.last(),
+        };
+        let Some((path, text)) = file else { return ConfigError::Flags { message } };
+        let line = line_of_key(text, &problem.key, problem.index).unwrap_or(1);
+        ConfigError::Invalid { path: path.clone(), line, message }
     }
 
     /// Every key that has a value, one line each, with where the value comes from.
     pub fn show(&self) -> String {
         let mut lines = Vec::new();
         for (key, value) in leaves(&table_of(&self.config)) {
-            lines.push((format!("{key} = {value}"), self.origin(&key).to_string()));
+            let origin = self.origin(&key).to_string();
+            let shown = with_items(key, value).into_iter();
+            lines.extend(shown.map(|(key, value)| (format!("{key} = {value}"), origin.clone())));
         }
         /// Values beyond this column push their origin away.
         const COLUMN_MAX: usize = 60;
@@ -167,12 +169,16 @@ impl Merged {
             Err(ConfigError::Invalid { message, .. }) if message.contains("missing field") => {}
             other => drop(other?),
         }
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
             let message = error.message().to_owned();
             ConfigError::Invalid { path: path.to_owned(), line: 1, message }
         })?;
+        // `[output]` is the only one of its file, and takes the place of others like `[[output]]`.
+        if let Some(output) = table.get_mut("output").filter(|output| output.is_table()) {
+            *output = Value::Array(vec![output.clone()]);
+        }
         for (key, _) in leaves(&table) {
-            let line = line_of_key(&text, &key).unwrap_or(1);
+            let line = line_of_key(&text, &key, 0).unwrap_or(1);
             self.replace_origin(&key, Origin::File { path: path.to_owned(), line });
         }
         merge(&mut self.table, table);
@@ -289,6 +295,23 @@ pub(super) fn leaves(table: &Table) -> Vec<(String, Value)> {
         }
     }
     all
+}
+
+/// A value by its key; of a list of tables, each value of each table, with the table's number.
+fn with_items(key: String, value: Value) -> Vec<(String, Value)> {
+    let Value::Array(items) = &value else { return vec![(key, value)] };
+    let tables: Option<Vec<&Table>> = items.iter().map(Value::as_table).collect();
+    match tables {
+        Some(tables) if !tables.is_empty() => {
+            let of_table = |(index, table): (usize, &&Table)| {
+                let inner = leaves(table).into_iter();
+                let inner = inner.map(|(rest, value)| (format!("{key}[{index}].{rest}"), value));
+                inner.collect::<Vec<_>>()
+            };
+            tables.iter().enumerate().flat_map(of_table).collect()
+        }
+        _ => vec![(key, value)],
+    }
 }
 
 /// The configuration as a table.

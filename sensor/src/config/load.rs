@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, Layered};
 use crate::rules::{Untrusted, check_trust_in};
+use crate::sink::SinkSettings;
 
 /// A configuration file larger than this is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -53,7 +54,7 @@ impl Config {
         let config = Config::parse_unchecked(path, text)?;
         config.check().map_err(|problem| ConfigError::Invalid {
             path: path.to_owned(),
-            line: line_of_key(text, problem.key).unwrap_or(1),
+            line: line_of_key(text, &problem.key, problem.index).unwrap_or(1),
             message: problem.to_string(),
         })?;
         Ok(config)
@@ -62,6 +63,11 @@ impl Config {
     /// The same, without a look at whether the values make sense together.
     pub(super) fn parse_unchecked(path: &Path, text: &str) -> Result<Config, ConfigError> {
         toml::from_str(text).map_err(|error| invalid(path, text, &error))
+    }
+
+    /// What each output is to do.
+    pub fn outputs(&self) -> Result<Vec<SinkSettings>, ConfigError> {
+        self.sinks().map_err(|problem| ConfigError::Flags { message: problem.to_string() })
     }
 
     /// Checks the values once more, after flags have changed some.
@@ -159,27 +165,39 @@ fn key_at(text: &str, at: usize) -> Option<String> {
     Some(if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") })
 }
 
-/// The line on which `section.key` is set, or else its section.
-pub(super) fn line_of_key(text: &str, key: &str) -> Option<usize> {
+/// The line on which `section.key` is set, or else its section: of several `[[section]]`, the one
+/// with this index.
+pub(super) fn line_of_key(text: &str, key: &str, index: usize) -> Option<usize> {
+    let outermost = key.split('.').next().unwrap_or(key);
     let mut offset = 0;
     let mut section_line = None;
-    for (index, line) in text.lines().enumerate() {
-        let at = key_at(text, offset);
-        if at.as_deref() == Some(key) {
-            return Some(index + 1);
+    let mut sections = 0;
+    for (number, line) in text.lines().enumerate() {
+        let name = header(line);
+        if name == Some(outermost) && line.trim().starts_with("[[") {
+            sections += 1;
         }
-        if header(line).is_some_and(|name| key.starts_with(&format!("{name}."))) {
-            section_line = Some(index + 1);
+        if sections.max(1) == index + 1 {
+            let at = key_at(text, offset);
+            if at.as_deref() == Some(key) {
+                return Some(number + 1);
+            }
+            let is_section = |name: &str| name == key || key.starts_with(&format!("{name}."));
+            if name.is_some_and(is_section) {
+                section_line = Some(number + 1);
+            }
         }
         offset += line.len() + 1;
     }
     section_line
 }
 
-/// The name in `[name]`.
+/// The name in `[name]` or `[[name]]`.
 fn header(line: &str) -> Option<&str> {
     let line = line.split('#').next()?.trim();
-    line.strip_prefix('[')?.strip_suffix(']').map(str::trim)
+    let inner = line.strip_prefix('[')?.strip_suffix(']')?;
+    let of_several = inner.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    Some(of_several.unwrap_or(inner).trim())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod check;
 mod layers;
 mod load;
 mod operation;
+mod output;
 mod path_or_off;
 mod schema;
 mod size_or_off;
@@ -24,12 +25,12 @@ use crate::backend::IdProbes;
 use crate::bytesize::ByteSize;
 use crate::digest::HashSettings;
 use crate::rules::{self, Mode, Permissions};
-use crate::sink::{Format, SinkSettings, Target, WhenFull};
 
 pub use change::{Watch, changed_keys, take_over};
 pub use layers::{Layered, Origin, path_of};
 pub use load::{ConfigError, nearest};
 pub use operation::{Control, Metrics, Privileges, Redact, SelfTest, Throttle};
+pub use output::{Kind as OutputKind, Output, Outputs, Rotate, Spool};
 pub use schema::schema;
 
 /// Where `ocellus run` looks for a configuration when none is named.
@@ -49,7 +50,7 @@ pub struct Config {
     pub rules: Rules,
     pub redact: Redact,
     pub throttle: Throttle,
-    pub output: Output,
+    pub output: Outputs,
     pub control: Control,
     pub metrics: Metrics,
     pub self_test: SelfTest,
@@ -62,6 +63,9 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
     pub backend: Backend,
+    /// A file with the BTF of this kernel, for one that does not offer its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub btf: Option<PathBuf>,
     /// ByteSize of the ring between kernel and sensor.
     pub ring_bytes: ByteSize,
     /// Bytes of a process's arguments that are taken; what is longer is cut and marked.
@@ -153,8 +157,24 @@ pub struct Rules {
     pub time_ms: u64,
     /// Memory of one component.
     pub memory: ByteSize,
+    /// What one component may keep in the interface `state`: keys, and bytes.
+    pub state_entries: usize,
+    pub state: ByteSize,
     /// What differs for one component, by the name of its file without `.wasm`.
     pub component: BTreeMap<String, Component>,
+    /// What differs for one rule, by its id; it wins over what holds for its component.
+    pub rule: BTreeMap<String, Rule>,
+}
+
+/// What an operator sets for one rule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// What the rule may do; not given, what its component may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<Permission>>,
 }
 
 /// What an operator sets for one component.
@@ -162,12 +182,21 @@ pub struct Rules {
 #[serde(deny_unknown_fields, default)]
 pub struct Component {
     pub mode: Mode,
-    /// What its verdicts may do; not given, all that it asks for.
+    /// What its rules may do; not given, all verdicts that they ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
+    /// Not given: what holds for all components.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_entries: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<ByteSize>,
 }
 
-/// What a verdict may do.
+/// What a rule may do with an event, and see of it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -176,6 +205,7 @@ pub enum Permission {
     Tag,
     Alert,
     Drop,
+    Environment,
 }
 
 impl Rules {
@@ -189,35 +219,37 @@ impl Rules {
         self.component.iter().map(|(name, component)| (name.as_str(), self.settings(component)))
     }
 
+    /// The settings of each rule that has its own.
+    pub fn rule_settings(&self) -> BTreeMap<String, rules::RuleSettings> {
+        let settings = |rule: &Rule| rules::RuleSettings {
+            mode: rule.mode,
+            permissions: rule.permissions.as_deref().map(granted),
+        };
+        self.rule.iter().map(|(id, rule)| (id.clone(), settings(rule))).collect()
+    }
+
     fn settings(&self, component: &Component) -> rules::Settings {
-        let permissions = component.permissions.as_deref().map_or(Permissions::ALL, |granted| {
-            let has = |permission| granted.contains(&permission);
-            Permissions {
-                tag: has(Permission::Tag),
-                alert: has(Permission::Alert),
-                drop: has(Permission::Drop),
-            }
-        });
-        let memory_bytes = usize::try_from(self.memory.0).unwrap_or(usize::MAX);
-        let budget = rules::budget::Budget { time_ms: self.time_ms, memory_bytes };
+        let permissions = component.permissions.as_deref().map_or(Permissions::VERDICTS, granted);
+        let bytes = |size: ByteSize| usize::try_from(size.0).unwrap_or(usize::MAX);
+        let budget = rules::budget::Budget {
+            time_ms: component.time_ms.unwrap_or(self.time_ms),
+            memory_bytes: bytes(component.memory.unwrap_or(self.memory)),
+            state: rules::budget::StateBudget {
+                entries: component.state_entries.unwrap_or(self.state_entries),
+                bytes: bytes(component.state.unwrap_or(self.state)),
+            },
+        };
         rules::Settings { mode: component.mode, permissions, budget }
     }
 }
 
-/// Where events go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Output {
-    pub format: Format,
-    /// Not given: standard output.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
-}
-
-impl Output {
-    pub fn sink_settings(&self, when_full: WhenFull) -> SinkSettings {
-        let target = self.file.clone().map_or(Target::Stdout, Target::File);
-        SinkSettings { format: self.format, target, when_full }
+fn granted(permissions: &[Permission]) -> Permissions {
+    let has = |permission| permissions.contains(&permission);
+    Permissions {
+        tag: has(Permission::Tag),
+        alert: has(Permission::Alert),
+        drop: has(Permission::Drop),
+        environment: has(Permission::Environment),
     }
 }
 
@@ -261,6 +293,7 @@ impl Default for Capture {
     fn default() -> Capture {
         Capture {
             backend: Backend::default(),
+            btf: None,
             ring_bytes: ByteSize(8 << 20),
             args_max: ByteSize(32 << 10),
             env: None,
@@ -272,7 +305,7 @@ impl Default for Capture {
 
 impl Default for Aggregate {
     fn default() -> Aggregate {
-        Aggregate { hold_ms: 100, policy: Policy::default() }
+        Aggregate { hold_ms: 50, policy: Policy::default() }
     }
 }
 
@@ -295,7 +328,10 @@ impl Default for Rules {
             cache_dir: PathBuf::from("/var/cache/ocellus"),
             time_ms: 10,
             memory: ByteSize(16 << 20),
+            state_entries: 16_384,
+            state: ByteSize(4 << 20),
             component: BTreeMap::new(),
+            rule: BTreeMap::new(),
         }
     }
 }

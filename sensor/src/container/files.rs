@@ -44,7 +44,8 @@ const DOCKER_CONFIG: &str = "etc/docker/daemon.json";
 const CONTAINERD_STATES: [&str; 3] =
     ["run/containerd", "run/k3s/containerd", "var/snap/microk8s/common/run/containerd"];
 
-/// Below it, `NAMESPACE/ID/config.json`: the bundles of running containers (containerd, runtime v2).
+/// Below it, `NAMESPACE/ID/config.json`: the bundles of running containers (containerd, runtime
+/// v2).
 const CONTAINERD_TASKS: &str = "io.containerd.runtime.v2.task";
 
 /// `runroot` and `graphroot` of containers-storage.conf(5), which CRI-O and podman share.

@@ -141,8 +141,8 @@ fn is_lower_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether this is an id under which docker, containerd, CRI-O and podman keep files: hex digits, so
-/// that it is safe in a path, too.
+/// Whether this is an id under which docker, containerd, CRI-O and podman keep files: hex digits,
+/// so that it is safe in a path, too.
 pub fn is_id(text: &str) -> bool {
     text.len() == ID_LEN && is_lower_hex(text)
 }

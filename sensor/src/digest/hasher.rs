@@ -14,6 +14,13 @@ use crate::input::Digests;
 /// a core; large enough that the price of a read does not count.
 pub const CHUNK_BYTES: usize = 128 << 10;
 
+/// The SHA-512 of several parts one after the other, as lower-case hexadecimal digits.
+pub fn sha512_hex(parts: &[&[u8]]) -> String {
+    let mut digest = Sha512::new();
+    parts.iter().for_each(|part| digest.update(part));
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Takes all the digests that were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Hasher {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::path::Path;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::utsname::uname;
@@ -185,8 +186,8 @@ pub(super) fn cpus_online() -> usize {
     stat.lines().filter(numbered).count().max(1)
 }
 
-pub(super) fn btf_readable() -> bool {
-    fs::File::open(BTF_PATH).is_ok()
+pub(super) fn is_readable(path: &Path) -> bool {
+    fs::File::open(path).is_ok()
 }
 
 /// Where tracefs is mounted, from our own mount table.

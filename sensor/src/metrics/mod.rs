@@ -7,8 +7,6 @@ mod top;
 mod usage;
 mod view;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
@@ -16,9 +14,10 @@ use crate::digest::cache::CacheStats;
 use crate::digest::pool::PoolStats;
 use crate::process::TableStats;
 use crate::rules::ComponentStats;
+use crate::sink::{Outputs, SinkStats};
 
 pub use page::{metrics_page, prometheus};
-pub use table::{METRICS, Metric, MetricKind, Samples};
+pub use table::{Metric, MetricKind, Samples, metrics};
 pub use top::top;
 pub use usage::Usage;
 pub use view::{rules_list, status};
@@ -132,43 +131,20 @@ pub struct Rules {
     pub components: Vec<ComponentStats>,
 }
 
-/// One output, and its events by what became of them: found + pushed = filtered + delivered +
-/// dropped + waiting.
+/// One output, and what became of its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Output {
     pub name: String,
-    /// In the spool when the output was opened.
-    pub found: u64,
-    /// Offered to the output.
-    pub pushed: u64,
-    /// Not of those that the output is to have.
-    pub filtered: u64,
-    /// Written, and acknowledged where the receiver acknowledges.
-    pub delivered: u64,
-    /// By cause.
-    pub dropped: BTreeMap<String, u64>,
-    /// In the queue or in the spool.
-    pub waiting: u64,
-    /// Of those that wait, those that are safe in the spool.
-    pub spooled: u64,
-    /// Of those delivered, those that the receiver knew already.
-    pub repeated: u64,
-    /// Sent again.
-    pub retried: u64,
-    /// Attempts to write, connect or send that failed.
-    pub failures: u64,
-    pub bytes: u64,
+    #[serde(flatten)]
+    pub stats: SinkStats,
 }
 
 impl Output {
-    pub fn dropped_total(&self) -> u64 {
-        self.dropped.values().sum()
-    }
-
-    /// Events of which it is known what became of them.
-    pub fn settled(&self) -> u64 {
-        self.filtered + self.delivered + self.dropped_total()
+    /// Each output, as it is now.
+    pub fn all(outputs: &Outputs) -> Vec<Output> {
+        let stats = outputs.stats().into_iter();
+        stats.map(|(name, stats)| Output { name, stats }).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! The Prometheus text and docs/metrics.md are both made from this table.
 
 use super::{Report, State};
-use crate::rules::Mode;
+use crate::sink::SinkStats;
 
 /// One metric.
 pub struct Metric {
@@ -68,28 +68,12 @@ macro_rules! metrics {
     };
 }
 
-/// A value for each component.
-fn components(samples: &mut Samples, report: &Report, value: fn(&Component) -> f64) {
-    for component in &report.rules.components {
-        samples.add(&[&component.name], value(component));
-    }
-}
-
-type Component = crate::rules::ComponentStats;
-
-/// A value for each rule.
-fn rules(samples: &mut Samples, report: &Report, value: fn(&crate::rules::RuleCounters) -> u64) {
-    for component in &report.rules.components {
-        for rule in &component.rules {
-            samples.add(&[&component.name, &rule.id], value(&rule.counters) as f64);
-        }
-    }
-}
+mod rules;
 
 /// A value for each output.
-fn outputs(samples: &mut Samples, report: &Report, value: fn(&super::Output) -> u64) {
+fn outputs(samples: &mut Samples, report: &Report, value: fn(&SinkStats) -> u64) {
     for output in &report.outputs {
-        samples.add(&[&output.name], value(output) as f64);
+        samples.add(&[&output.name], value(&output.stats) as f64);
     }
 }
 
@@ -114,7 +98,12 @@ fn flag(value: bool) -> f64 {
 }
 
 /// Every metric, in the order of the page.
-pub static METRICS: &[Metric] = metrics! {
+pub fn metrics() -> impl Iterator<Item = &'static Metric> {
+    SENSOR.iter().chain(rules::RULES)
+}
+
+/// All but those of the rules.
+static SENSOR: &[Metric] = metrics! {
     Gauge "ocellus_info" ["version" "backend"]
         "1; its labels say which sensor this is"
         => "Count hosts by version to follow an upgrade."
@@ -256,159 +245,56 @@ pub static METRICS: &[Metric] = metrics! {
         "Hash threads that hang in a read now"
         => "Not 0: a file server does not answer."
         |it, to| pool(to, it, |stats| stats.hanging as u64);
-    Gauge "ocellus_rules_generation" []
-        "How often the set of rules has changed"
-        => "Hosts of one fleet that differ in their rules: compare `ocellus rules list`."
-        |it, to| to.one(it.rules.generation as f64);
-    Counter "ocellus_rules_changes_total" []
-        "Changes of the rules that came into force"
-        => "A change that nobody made is worth a look at the event `sensor.rules`."
-        |it, to| to.one(it.rules.changes as f64);
-    Counter "ocellus_rules_refused_total" []
-        "Changes of the rules that were refused; what was in force stays"
-        => "Grows: the log and the event `sensor.rules` say why."
-        |it, to| to.one(it.rules.refused as f64);
-    Counter "ocellus_rules_events_dropped_before_total" []
-        "Events dropped by rules that are not loaded any more"
-        => "Nothing; it completes the drops by rule."
-        |it, to| to.one(it.rules.events_dropped_before as f64);
-    Gauge "ocellus_component_active" ["component"]
-        "1 when the component's verdicts count; 0 in shadow mode or switched off"
-        => "0 for long: a rule that somebody forgot to switch on again."
-        |it, to| components(to, it, |stats| flag(stats.mode == Mode::Active));
-    Gauge "ocellus_component_quarantined" ["component"]
-        "1 when the component is in quarantine after faults"
-        => "1: events `sensor.fault` say why; give its author what they say."
-        |it, to| components(to, it, |stats| flag(stats.quarantined_until_ns.is_some()));
-    Gauge "ocellus_component_memory_bytes" ["component"]
-        "Memory that the component's instance holds"
-        => "Grows up to `rules.memory`: the rule keeps too much."
-        |it, to| components(to, it, |stats| stats.memory_bytes as f64);
-    Counter "ocellus_component_candidates_total" ["component"]
-        "Events that the component's interests wanted"
-        => "Nearly all events: its interests are too wide, and it costs time for nothing."
-        |it, to| components(to, it, |stats| stats.counters.candidates as f64);
-    Counter "ocellus_component_calls_total" ["component"]
-        "Calls of the component"
-        => "Nothing; it is what the component's time is divided by."
-        |it, to| components(to, it, |stats| stats.counters.calls as f64);
-    Counter "ocellus_component_fuel_total" ["component"]
-        "Fuel that the calls took; 0 where time is measured by the clock, as in a running sensor"
-        => "Nothing; it is for comparing versions of a rule."
-        |it, to| components(to, it, |stats| stats.counters.fuel as f64);
-    Counter "ocellus_component_skipped_total" ["component"]
-        "Events that it did not see, in quarantine or while it could not be restarted"
-        => "Grows: detections are missing; see ocellus_component_quarantined."
-        |it, to| components(to, it, |stats| stats.counters.skipped as f64);
-    Counter "ocellus_component_faults_total" ["component" "cause"]
-        "Faults of the component: it trapped, overran its time or memory, or answered rubbish"
-        => "`time`: give it more (`rules.time_ms`) or have it do less. `memory`: see \
-            `rules.memory`. `trap`, `output`: a bug of the rule."
-        |it, to| for component in &it.rules.components {
-            let counters = &component.counters;
-            for (cause, count) in [
-                ("trap", counters.traps),
-                ("time", counters.timeouts),
-                ("memory", counters.memory_faults),
-                ("output", counters.output_faults),
-            ] {
-                to.add(&[&component.name, cause], count as f64);
-            }
-        };
-    Counter "ocellus_component_quarantines_total" ["component"]
-        "Times that it was put into quarantine"
-        => "Grows: see ocellus_component_faults_total."
-        |it, to| components(to, it, |stats| stats.counters.quarantines as f64);
-    Counter "ocellus_component_restarts_total" ["component"]
-        "Fresh instances after a fault"
-        => "Nothing; as many as faults."
-        |it, to| components(to, it, |stats| stats.counters.restarts as f64);
-    Counter "ocellus_component_log_lines_suppressed_total" ["component"]
-        "Lines that it logged beyond its limit"
-        => "Grows: the rule logs too much."
-        |it, to| components(to, it, |stats| stats.counters.log_lines_suppressed as f64);
-    Counter "ocellus_rule_hits_total" ["component" "rule"]
-        "Verdicts that the rule gave"
-        => "A jump: an incident, or a rule that is too wide."
-        |it, to| rules(to, it, |counters| counters.hits);
-    Counter "ocellus_rule_tags_total" ["component" "rule"]
-        "Verdicts that tagged an event"
-        => "Nothing."
-        |it, to| rules(to, it, |counters| counters.tags);
-    Counter "ocellus_rule_alerts_total" ["component" "rule"]
-        "Verdicts that raised an alert"
-        => "Many of one rule: tune it, or run it in shadow mode until it is tuned."
-        |it, to| rules(to, it, |counters| counters.alerts);
-    Counter "ocellus_rule_drops_total" ["component" "rule"]
-        "Events that were dropped under the rule's name"
-        => "See ocellus_events_dropped_total."
-        |it, to| rules(to, it, |counters| counters.drops);
-    Counter "ocellus_rule_drops_overruled_total" ["component" "rule"]
-        "Drops that an alert overruled, or that concerned an event that is never dropped"
-        => "Grows: the rule drops what others find suspicious; have a look at both."
-        |it, to| rules(to, it, |counters| counters.drops_overruled);
-    Counter "ocellus_rule_drops_repeated_total" ["component" "rule"]
-        "Drops of events that another rule dropped already"
-        => "All of its drops: the rule is superfluous."
-        |it, to| rules(to, it, |counters| counters.drops_repeated);
-    Counter "ocellus_rule_verdicts_refused_total" ["component" "rule"]
-        "Verdicts that the rule has no permission for"
-        => "Grows: grant it (`rules.component.NAME.permissions`), or ask why it wants that."
-        |it, to| rules(to, it, |counters| counters.refused);
-    Counter "ocellus_rule_verdicts_shadowed_total" ["component" "rule"]
-        "Verdicts in shadow mode, which changed nothing"
-        => "What the rule would have done: judge it by that before it is made active."
-        |it, to| rules(to, it, |counters| counters.shadowed);
     Counter "ocellus_output_events_found_total" ["output"]
         "Events that an earlier run had left in the output's spool"
         => "Nothing; they are delivered first."
-        |it, to| outputs(to, it, |output| output.found);
+        |it, to| outputs(to, it, |stats| stats.found);
     Counter "ocellus_output_events_pushed_total" ["output"]
         "Events that were offered to the output"
         => "Nothing; it is what the others of this output are compared with."
-        |it, to| outputs(to, it, |output| output.pushed);
+        |it, to| outputs(to, it, |stats| stats.pushed);
     Counter "ocellus_output_events_filtered_total" ["output"]
         "Events that the output's filter does not want"
         => "Nothing; it follows from the configuration."
-        |it, to| outputs(to, it, |output| output.filtered);
+        |it, to| outputs(to, it, |stats| stats.filtered);
     Counter "ocellus_output_events_delivered_total" ["output"]
         "Events that were written, and acknowledged where the receiver acknowledges"
         => "Stands still while events are pushed: the output hangs, or its receiver is away."
-        |it, to| outputs(to, it, |output| output.delivered);
+        |it, to| outputs(to, it, |stats| stats.delivered);
     Counter "ocellus_output_events_dropped_total" ["output" "cause"]
         "Events that the output gave up, by cause"
         => "`queue_full`, `spool_full`: the receiver is too slow, or was away for too long; raise \
             the output's bounds. `write_failed`, `spool_failed`: see the disk. `refused…`: the \
             log says what the receiver does not like. `closed`: its reader has gone."
         |it, to| for output in &it.outputs {
-            for (cause, count) in &output.dropped {
+            for (cause, count) in &output.stats.dropped {
                 to.add(&[&output.name, cause], *count as f64);
             }
         };
     Gauge "ocellus_output_events_waiting" ["output"]
         "Events in the output's queue, or in its spool"
         => "Grows: the receiver is slower than the events come, or away."
-        |it, to| outputs(to, it, |output| output.waiting);
+        |it, to| outputs(to, it, |stats| stats.waiting);
     Gauge "ocellus_output_events_spooled" ["output"]
         "Of those that wait, those that are safe on disk"
         => "Grows: as above; watch the room on that disk."
-        |it, to| outputs(to, it, |output| output.spooled);
+        |it, to| outputs(to, it, |stats| stats.spooled);
     Counter "ocellus_output_events_repeated_total" ["output"]
         "Events that the receiver knew already"
         => "Nothing; an acknowledgement was lost, and the event was sent once more."
-        |it, to| outputs(to, it, |output| output.repeated);
+        |it, to| outputs(to, it, |stats| stats.repeated);
     Counter "ocellus_output_events_retried_total" ["output"]
         "Events that were sent again, once for each time"
         => "Grows all the time: the receiver refuses or times out; see the log."
-        |it, to| outputs(to, it, |output| output.retried);
+        |it, to| outputs(to, it, |stats| stats.retried);
     Counter "ocellus_output_failures_total" ["output"]
         "Attempts to write, to connect or to send that failed"
         => "Grows: the log says why (a full disk, a collector that is away)."
-        |it, to| outputs(to, it, |output| output.failures);
+        |it, to| outputs(to, it, |stats| stats.failures);
     Counter "ocellus_output_bytes_total" ["output"]
         "Bytes written or sent"
         => "Nothing; it is what you pay for."
-        |it, to| outputs(to, it, |output| output.bytes);
+        |it, to| outputs(to, it, |stats| stats.bytes);
     Gauge "ocellus_self_test_passing" []
         "1 when the last delivery self-test passed, 0 when it failed; absent before the first"
         => "0: events do not arrive, whatever else looks well; `ocellus status` says where they \

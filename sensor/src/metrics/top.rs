@@ -60,10 +60,10 @@ pub fn top(before: &Report, now: &Report, seconds: f64, lines: usize) -> String 
     );
     for output in &now.outputs {
         let earlier = before.outputs.iter().find(|other| other.name == output.name);
-        let delivered = earlier.map_or(0, |earlier| earlier.delivered);
-        let Output { name, waiting, failures, .. } = output;
-        let dropped = output.dropped_total();
-        let rate = per_second(delivered, output.delivered);
+        let delivered = earlier.map_or(0, |earlier| earlier.stats.delivered);
+        let Output { name, stats } = output;
+        let (waiting, failures, dropped) = (stats.waiting, stats.failures, stats.dropped_total());
+        let rate = per_second(delivered, stats.delivered);
         let _ = writeln!(text, "{name:<24}{rate:>12.1}{waiting:>12}{dropped:>12}{failures:>12}");
     }
     components(&mut text, before, now, seconds);
@@ -79,8 +79,8 @@ pub fn top(before: &Report, now: &Report, seconds: f64, lines: usize) -> String 
 fn components(text: &mut String, before: &Report, now: &Report, seconds: f64) {
     let _ = writeln!(
         text,
-        "\n{:<28}{:<11}{:>12}{:>12}{:>10}{:>8}{:>10}",
-        "COMPONENT", "mode", "events/s", "calls/s", "hits", "faults", "memory"
+        "\n{:<28}{:<11}{:>10}{:>10}{:>10}{:>10}{:>8}{:>8}{:>10}",
+        "COMPONENT", "mode", "events/s", "calls/s", "p50 µs", "p99 µs", "hits", "faults", "memory"
     );
     let earlier = |name: &str| before.rules.components.iter().find(|it| *it.name == *name);
     let rates = |component: &ComponentStats| {
@@ -90,15 +90,26 @@ fn components(text: &mut String, before: &Report, now: &Report, seconds: f64) {
         (rate(earlier.candidates, counters.candidates), rate(earlier.calls, counters.calls))
     };
     let mut all: Vec<&ComponentStats> = now.rules.components.iter().collect();
-    all.sort_by(|a, b| rates(b).1.total_cmp(&rates(a).1).then(a.name.cmp(&b.name)));
+    // Time a second; calls where no call has been measured yet.
+    let cost = |component: &ComponentStats| {
+        let (candidates, calls) = rates(component);
+        (candidates * component.cost.p50_ns as f64, calls)
+    };
+    all.sort_by(|a, b| {
+        let (a_cost, b_cost) = (cost(a), cost(b));
+        let by_time = b_cost.0.total_cmp(&a_cost.0).then(b_cost.1.total_cmp(&a_cost.1));
+        by_time.then(a.name.cmp(&b.name))
+    });
     for component in all {
         let (candidates, calls) = rates(component);
         let hits: u64 = component.rules.iter().map(|rule| rule.counters.hits).sum();
         let _ = writeln!(
             text,
-            "{:<28}{:<11}{candidates:>12.1}{calls:>12.1}{hits:>10}{:>8}{:>10}",
+            "{:<28}{:<11}{candidates:>10.1}{calls:>10.1}{:>10.1}{:>10.1}{hits:>8}{:>8}{:>10}",
             component.name,
             mode(component),
+            component.cost.p50_ns as f64 / 1e3,
+            component.cost.p99_ns as f64 / 1e3,
             component.counters.faults(),
             ByteSize(component.memory_bytes as u64).to_string()
         );
@@ -108,6 +119,7 @@ fn components(text: &mut String, before: &Report, now: &Report, seconds: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::SinkStats;
 
     #[test]
     fn rates_are_differences_and_long_screens_are_cut() {
@@ -115,8 +127,8 @@ mod tests {
         before.events.delivered = 100;
         let mut now = before.clone();
         now.events.delivered = 150;
-        let output = Output { name: "stdout".to_owned(), delivered: 30, ..Output::default() };
-        now.outputs.push(output);
+        let stats = SinkStats { delivered: 30, ..SinkStats::default() };
+        now.outputs.push(Output { name: "stdout".to_owned(), stats });
         let text = top(&before, &now, 2.0, 100);
         let rates = text.lines().find(|line| line.starts_with("per second")).expect("it is there");
         assert_eq!(rates.split_whitespace().nth(3), Some("25.0"), "{text}");

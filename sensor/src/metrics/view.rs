@@ -33,10 +33,10 @@ pub fn status(report: &Report) -> String {
             text,
             "output     {}: {} delivered, {} waiting, {} dropped, {} failures",
             output.name,
-            output.delivered,
-            output.waiting,
-            output.dropped_total(),
-            output.failures
+            output.stats.delivered,
+            output.stats.waiting,
+            output.stats.dropped_total(),
+            output.stats.failures
         );
     }
     let usage = &report.usage;
@@ -96,8 +96,9 @@ pub fn rules_list(report: &Report) -> String {
             let counters = &rule.counters;
             let _ = writeln!(
                 text,
-                "  {:<38} {:>9} hits: {} alerts, {} tags, {} drops, {} shadowed, {} refused",
+                "  {:<26} {:<11} {:>9} hits: {} alerts, {} tags, {} drops, {} shadowed, {} refused",
                 rule.id,
+                rule.mode.as_str(),
                 counters.hits,
                 counters.alerts,
                 counters.tags,

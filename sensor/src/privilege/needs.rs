@@ -7,6 +7,7 @@ use nix::unistd::{AccessFlags, faccessat};
 
 use super::capabilities::{Capability, without};
 use crate::config::Config;
+use crate::sink::Target;
 
 /// What the loop keeps, and where it writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +74,16 @@ fn write_dirs(config: &Config) -> Vec<PathBuf> {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         dir.unwrap_or(Path::new(".")).to_owned()
     };
-    let mut dirs: Vec<PathBuf> = config.output.file.iter().map(parent).collect();
+    let mut dirs = Vec::new();
+    // What is wrong with an output is said when it is opened.
+    for output in config.outputs().unwrap_or_default() {
+        match output.target {
+            // The current file, and those that were rotated.
+            Target::File { path, .. } => dirs.push(parent(&path)),
+            Target::Net { spool, .. } => dirs.push(spool.dir),
+            Target::Stdout | Target::Unix { .. } | Target::SyslogSocket { .. } => {}
+        }
+    }
     if config.rules.dir.is_some() {
         dirs.push(config.rules.cache_dir.clone());
     }
@@ -88,13 +98,15 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, chown};
 
     use super::*;
+    use crate::config::{Output, Outputs};
 
     #[test]
     fn a_directory_of_another_user_asks_for_the_right_to_write_there() {
         assert!(nix::unistd::geteuid().is_root(), "this test changes owners: run it as root");
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default();
-        config.output.file = Some(dir.path().join("events.ndjson"));
+        let file = Some(dir.path().join("events.ndjson"));
+        config.output = Outputs(vec![Output::plain(file, None)]);
         config.control.socket = None;
         assert_eq!(Needs::find(&config, false, || true).capabilities, []);
         assert_eq!(Needs::find(&config, false, || true).write_dirs, [dir.path()]);

@@ -1,6 +1,10 @@
 //! What one component may use. Every number has its reason here; an operator may change those of
 //! [`Budget`] for a component.
 
+pub use super::keyed::{
+    BYTES_MAX as STATE_BYTES_MAX, ENTRIES_MAX as STATE_ENTRIES_MAX, StateBudget,
+};
+
 /// Time for one call of `on-event`, in milliseconds. A compiled rule takes microseconds, a slow
 /// interpreter takes 14 of them; a thousand times that still keeps the event loop going.
 pub const TIME_MS: u64 = 10;
@@ -10,6 +14,13 @@ pub const TIME_MS: u64 = 10;
 pub const CONFIGURE_TIME_MS: u64 = 250;
 /// Longest time that an operator may give to a call, in milliseconds.
 pub const TIME_MS_MAX: u64 = 1_000;
+/// Time that each further event adds to a call of `on-batch`, in milliseconds. Batches are for
+/// compiled languages, which take microseconds for an event.
+pub const BATCH_EVENT_TIME_MS: u64 = 1;
+/// Events in a batch at most. A call costs some 100 ns, so that with 64 events it hardly counts;
+/// with 256, measurements show that the text of a batch no longer fits the processor's nearest
+/// cache.
+pub const BATCH_EVENTS_MAX: usize = 64;
 /// Linear memory of all of a component's core instances together, in bytes. A rule in C holds
 /// 128 KiB, one in Rust 1.1 MiB, one in JavaScript (QuickJS) 1.4 MiB, before they keep anything.
 pub const MEMORY_BYTES: usize = 16 << 20;
@@ -26,6 +37,10 @@ pub const TABLES: usize = 64;
 pub const MEMORIES: usize = 16;
 /// Stack of a guest, in bytes.
 pub const STACK_BYTES: usize = 512 << 10;
+
+/// Largest batch, in bytes; an event that is larger comes alone. So a batch costs a guest no more
+/// memory than a large event does, however many large events there are.
+pub const BATCH_BYTES: usize = 256 << 10;
 
 /// Bytes that one call may carry from the guest to the host: the hits of `on-event`, or the
 /// arguments of a host function. Enough for every bound below, and not enough to hurt.
@@ -64,6 +79,12 @@ pub const SETS_BYTES_MAX: usize = 256 << 10;
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 /// Largest configuration of a component, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 64 << 10;
+/// Largest state that a component may hand to its next version, in bytes.
+pub const CARRY_BYTES_MAX: usize = 1 << 20;
+/// What a list costs beside its bytes when it crosses.
+pub const CARRY_EXTRA_BYTES: usize = 1024;
+/// Time for `save-state` and for `load-state`, in milliseconds. Both run between two events.
+pub const CARRY_TIME_MS: u64 = 50;
 /// Most components in a set.
 pub const COMPONENTS_MAX: usize = 256;
 
@@ -75,10 +96,12 @@ pub struct Budget {
     pub time_ms: u64,
     /// Linear memory, in bytes.
     pub memory_bytes: usize,
+    /// What it may keep in the interface `state`.
+    pub state: StateBudget,
 }
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { time_ms: TIME_MS, memory_bytes: MEMORY_BYTES }
+        Budget { time_ms: TIME_MS, memory_bytes: MEMORY_BYTES, state: StateBudget::default() }
     }
 }

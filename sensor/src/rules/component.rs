@@ -1,16 +1,24 @@
 //! One component in force: its instance, its health and its counters.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::contract::World;
 use super::fault::{Failure, Fault, FaultCause};
 use super::health::{Health, Readiness};
-use super::instance::{Blueprint, Configured, Instance};
+use super::histogram::Histogram;
+use super::host::HostState;
+use super::instance::{Blueprint, Configured, Instance, NoStart};
 use super::interest::Interests;
+use super::keyed::Keyed;
 use super::load::{Mode, Prepared};
 use super::metadata::{self, Permissions, RuleInfo};
-use super::stats::{ComponentCounters, ComponentStats, RuleCounters, RuleStats};
+use super::pack::Packer;
+use super::processes::Processes;
+use super::set::Events;
+use super::stats::{ComponentCounters, ComponentStats, Cost, RuleCounters, RuleStats};
 use super::{output, wit};
-use crate::event::{Event, Kinds};
+use crate::event::{Field, Kinds};
 use crate::verdict::{Alert, DropOutcome, Tagging, Verdict};
 
 /// One component in force.
@@ -18,57 +26,140 @@ pub(super) struct Loaded {
     blueprint: Blueprint,
     /// None after a fault, until the next event that the component wants.
     instance: Option<Instance>,
-    interests: Interests,
+    /// What the host keeps for the component while it has no instance.
+    keyed: Option<Keyed>,
     rules: Vec<LoadedRule>,
     mode: Mode,
     health: Health,
     counters: ComponentCounters,
+    /// What an event costs, in ns.
+    cost: Histogram,
+    /// Time that the last restart took, in ms: a slow one is a fault that weighs more.
+    restart_ms: u64,
 }
+
+/// One call in so many is measured: two looks at the clock cost a tenth of a fast call.
+pub const CALLS_PER_SAMPLE: u64 = 8;
 
 struct LoadedRule {
     info: Arc<RuleInfo>,
+    interests: Interests,
     /// What it asks for and the operator grants.
     permitted: Permissions,
+    /// Its own mode, which wins over that of the component.
+    mode: Option<Mode>,
     counters: RuleCounters,
+    /// The event of the last candidate: what a rule says to others is ignored.
+    wants: u32,
+}
+
+/// No event of a call.
+const NONE: u32 = u32::MAX;
+
+/// Events to be judged by several components, one after the other.
+pub(super) struct Call<'a> {
+    pub events: &'a Events,
+    pub now_ns: u64,
+    pub packer: &'a mut Packer,
+    pub processes: &'a mut Option<Box<dyn Processes>>,
+    /// One for each event.
+    pub verdicts: &'a mut [Verdict],
+    /// Wishes to drop an event, by event, of this component's rules.
+    pub drops: Vec<(u32, usize)>,
 }
 
 impl Loaded {
     pub(super) fn new(prepared: Prepared) -> Loaded {
         let granted = prepared.settings.permissions;
-        let rules = prepared.rules.into_iter().map(|info| LoadedRule {
-            permitted: info.permissions.and(granted),
+        let rules = prepared.rules.into_iter().zip(prepared.interests);
+        let settings = &prepared.rule_settings;
+        let rules = rules.map(|(info, interests)| {
+            let own = settings.get(&*info.id).copied().unwrap_or_default();
+            (info, interests, own)
+        });
+        let rules = rules.map(|(info, interests, own)| LoadedRule {
+            permitted: info.permissions.and(own.permissions.unwrap_or(granted)),
+            mode: own.mode,
             info,
+            interests,
             counters: RuleCounters::default(),
+            wants: NONE,
         });
         Loaded {
+            keyed: Some(Keyed::new(prepared.blueprint.budget.state)),
             blueprint: prepared.blueprint,
             instance: Some(prepared.instance),
-            interests: prepared.interests,
             rules: rules.collect(),
             mode: prepared.settings.mode,
             health: Health::default(),
             counters: ComponentCounters::default(),
+            cost: Histogram::default(),
+            restart_ms: 0,
         }
     }
 
-    /// A new version of a component, with the counters of the old one.
-    pub(super) fn replacing(before: &Loaded, prepared: Prepared) -> Loaded {
+    /// A new version of a component, with the counters and the state of the old one.
+    pub(super) fn replacing(mut before: Loaded, prepared: Prepared) -> Loaded {
         let mut after = Loaded::new(prepared);
         after.counters = before.counters_so_far();
+        after.cost = std::mem::take(&mut before.cost);
         for rule in &mut after.rules {
             if let Some(same) = before.rules.iter().find(|other| other.info.id == rule.info.id) {
                 rule.counters = same.counters;
             }
         }
+        after.carry_over(before.instance.as_mut());
+        before.give_up_instance();
+        if let Some(mut keyed) = before.keyed {
+            keyed.set_budget(after.blueprint.budget.state);
+            after.keyed = Some(keyed);
+        }
         after
+    }
+
+    /// Hand over the memory of the version before, when both versions want it. What goes wrong
+    /// costs the state, not the change.
+    fn carry_over(&mut self, before: Option<&mut Instance>) {
+        let engine = self.blueprint.engine.clone();
+        let name = self.name().clone();
+        let (Some(before), Some(after)) = (before, self.instance.as_mut()) else { return };
+        if !after.carries() {
+            return;
+        }
+        let saved = match before.save(&engine) {
+            None => return,
+            Some(Ok(saved)) => saved,
+            Some(Err(failure)) => {
+                self.counters.carries_failed += 1;
+                tracing::warn!(
+                    "the component `{name}` starts without the state of the version before, whose \
+                     `save-state` failed: {failure}"
+                );
+                return;
+            }
+        };
+        match after.load(&engine, saved) {
+            None => {}
+            Some(Ok(Ok(()))) => self.counters.carries += 1,
+            Some(Ok(Err(why))) => {
+                self.counters.carries_failed += 1;
+                let why = super::load::shortened(&why);
+                tracing::warn!("the component `{name}` refused the state before it: {why:?}");
+            }
+            Some(Err(failure)) => {
+                self.counters.carries_failed += 1;
+                // It may be poisoned: a fresh one takes its place with the next event.
+                self.instance = None;
+                tracing::warn!(
+                    "the component `{name}` starts without the state of the version before: its \
+                     `load-state` failed: {failure}"
+                );
+            }
+        }
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
         &self.blueprint.name
-    }
-
-    pub(super) fn mode(&self) -> Mode {
-        self.mode
     }
 
     pub(super) fn set_mode(&mut self, mode: Mode) {
@@ -77,6 +168,16 @@ impl Loaded {
 
     pub(super) fn health_mut(&mut self) -> &mut Health {
         &mut self.health
+    }
+
+    /// Change the mode of one of its rules. False when it has none of this id.
+    pub(super) fn set_rule_mode(&mut self, id: &str, mode: Mode) -> bool {
+        let rule = self.rules.iter_mut().find(|rule| *rule.info.id == *id);
+        rule.map(|rule| rule.mode = Some(mode)).is_some()
+    }
+
+    fn mode_of(&self, rule: &LoadedRule) -> Mode {
+        rule.mode.unwrap_or(self.mode)
     }
 
     pub(super) fn has_rule(&self, id: &str) -> bool {
@@ -89,71 +190,221 @@ impl Loaded {
     }
 
     /// Events dropped by those of its rules that another version does not have.
-    pub(super) fn drops_not_in(&self, other: &Loaded) -> u64 {
-        let gone = self.rules.iter().filter(|rule| !other.has_rule(&rule.info.id));
+    pub(super) fn drops_not_in(&self, other: &Prepared) -> u64 {
+        let gone =
+            self.rules.iter().filter(|rule| other.rules.iter().all(|new| new.id != rule.info.id));
         gone.map(|rule| rule.counters.drops).sum()
     }
 
-    /// Kinds of events that it may want.
-    pub(super) fn kinds(&self) -> Kinds {
-        self.interests.kinds()
+    /// The interests of its rules that are to be called, with their positions.
+    pub(super) fn interests(&self) -> impl Iterator<Item = (u32, &Interests)> {
+        let rules = self.rules.iter().enumerate();
+        let called = rules.filter(|(_, rule)| self.mode_of(rule) != Mode::Off);
+        called.map(|(position, rule)| (position as u32, &rule.interests))
     }
 
-    pub(super) fn wants(&self, event: &Event) -> bool {
-        self.interests.want(event)
+    pub(super) fn asks_for_processes(&self) -> bool {
+        self.blueprint.exports.processes
     }
 
-    /// Let the component judge an event that it wants. Tags, alerts and faults go into the verdict;
-    /// rules that want to drop are given back, because every alert comes first.
-    pub(super) fn judge(
-        &mut self,
-        event: &Arc<Event>,
-        now_ns: u64,
-        verdict: &mut Verdict,
-    ) -> Vec<usize> {
-        self.counters.candidates += 1;
+    /// The columns of packed events, if the component judges those.
+    pub(super) fn columns(&self) -> Option<&super::columns::Columns> {
+        (self.blueprint.exports.world == World::BatchRule).then(|| self.blueprint.engine.columns())
+    }
+
+    /// Let the component judge the events that its rules want. `wanted` is in order of events, then
+    /// of rules. Tags, alerts and faults go into the verdicts; wishes to drop are given back in the
+    /// call, because every alert comes first.
+    pub(super) fn judge(&mut self, wanted: &[wit::Candidate], call: &mut Call<'_>) {
+        for candidate in wanted {
+            self.rules[candidate.rule as usize].counters.candidates += 1;
+        }
+        match self.blueprint.exports.world {
+            World::Rule => {
+                for wanted in wanted.chunk_by(|a, b| a.event == b.event) {
+                    self.judge_event(wanted, call);
+                }
+            }
+            World::BatchRule => {
+                let mut rest = wanted;
+                while !rest.is_empty() {
+                    let taken = self.judge_batch(rest, call);
+                    rest = &rest[taken..];
+                }
+            }
+        }
+    }
+
+    /// Whether it may judge `events` events now; they are counted.
+    fn is_ready(&mut self, events: u64, now_ns: u64) -> bool {
+        self.counters.candidates += events;
         match self.health.readiness(now_ns) {
-            Readiness::Ready => {}
+            Readiness::Ready => true,
             Readiness::Released => {
                 tracing::info!("the component `{}` is released from quarantine", self.name());
+                true
             }
             Readiness::Quarantined => {
-                self.counters.skipped += 1;
-                return Vec::new();
-            }
-        }
-        match self.call(event, now_ns) {
-            Ok(hits) => self.take_hits(hits, verdict),
-            Err(failure) => {
-                verdict.faults.push(self.failed(failure, now_ns));
-                Vec::new()
+                self.counters.skipped += events;
+                false
             }
         }
     }
 
-    fn call(&mut self, event: &Arc<Event>, now_ns: u64) -> Result<Vec<wit::Hit>, Failure> {
-        let instance = match &mut self.instance {
-            Some(instance) => instance,
-            none => {
-                self.counters.restarts += 1;
-                none.insert(restart(&self.blueprint, &self.rules).inspect_err(|_| {
-                    self.counters.skipped += 1;
-                })?)
+    /// One event, which the rules of `wanted` want.
+    fn judge_event(&mut self, wanted: &[wit::Candidate], call: &mut Call<'_>) {
+        let event = wanted[0].event;
+        if !self.is_ready(1, call.now_ns) {
+            return;
+        }
+        for candidate in wanted {
+            self.rules[candidate.rule as usize].wants = event;
+        }
+        match self.call_event(event, wanted, call) {
+            Ok(hits) => {
+                for hit in hits {
+                    self.take_hit(event, hit.rule, hit.verdict, call);
+                }
             }
-        };
-        self.counters.calls += 1;
-        let Blueprint { engine, budget, .. } = &self.blueprint;
-        let hits = instance.judge(engine, budget, event, now_ns);
-        self.counters.fuel += instance.take_fuel();
-        let hits = hits?;
+            Err(failure) => self.failed(failure, event, call),
+        }
+        for candidate in wanted {
+            self.rules[candidate.rule as usize].wants = NONE;
+        }
+    }
+
+    fn call_event(
+        &mut self,
+        event: u32,
+        wanted: &[wit::Candidate],
+        call: &mut Call<'_>,
+    ) -> Result<Vec<wit::Hit>, Failure> {
+        self.ready_instance(1)?;
+        let candidates = wanted.iter().map(|one| wit::Candidate { event: 0, rule: one.rule });
+        let hits = self.lend(&[event], candidates, call, |instance, blueprint| {
+            instance.judge_event(&blueprint.engine, &blueprint.budget)
+        })?;
         output::check(&hits, self.rules.len()).map_err(Failure::output)?;
         Ok(hits)
     }
 
-    /// Account for a failure and give up the instance that failed.
-    fn failed(&mut self, failure: Failure, now_ns: u64) -> Fault {
+    /// As many events as fit into a batch; gives how many of `wanted` are done. A batch that fails
+    /// is judged once more, one event at a time, so that one event cannot hide the others.
+    fn judge_batch(&mut self, wanted: &[wit::Candidate], call: &mut Call<'_>) -> usize {
+        let (taken, outcome) = self.call_batch(wanted, call);
+        let Err(failure) = outcome else { return taken };
+        let wanted = &wanted[..taken];
+        let first = wanted[0].event;
+        if wanted.iter().all(|candidate| candidate.event == first) {
+            self.failed(failure, first, call);
+            return taken;
+        }
+        self.give_up_instance();
+        let faults_before = self.counters.faults();
+        for wanted in wanted.chunk_by(|a, b| a.event == b.event) {
+            if let (_, Err(failure)) = self.call_batch(wanted, call) {
+                self.failed(failure, wanted[0].event, call);
+            }
+        }
+        if self.counters.faults() == faults_before {
+            self.failed(failure, first, call);
+        }
+        taken
+    }
+
+    fn call_batch(
+        &mut self,
+        wanted: &[wit::Candidate],
+        call: &mut Call<'_>,
+    ) -> (usize, Result<(), Failure>) {
+        let environment = self.blueprint.environment;
+        let (batch, shown, taken) = call.packer.gather(call.events, wanted, environment);
+        let (batch, shown) = (batch.clone(), shown.to_vec());
+        let events = shown.len();
+        if !self.is_ready(events as u64, call.now_ns) {
+            return (taken, Ok(()));
+        }
+        if let Err(failure) = self.ready_instance(events as u64) {
+            return (taken, Err(failure));
+        }
+        let candidates = batch.candidates.iter().copied();
+        let hits = self.lend(&shown, candidates, call, |instance, blueprint| {
+            instance.host().bytes += (batch.text.len() + 8 * batch.words.len()) as u64;
+            instance.judge_batch(&blueprint.engine, &blueprint.budget, &batch)
+        });
+        drop(batch);
+        let checked = hits.and_then(|hits| {
+            output::check_batch(&hits, events, self.rules.len()).map_err(Failure::output)?;
+            Ok(hits)
+        });
+        let hits = match checked {
+            Ok(hits) => hits,
+            Err(failure) => return (taken, Err(failure)),
+        };
+        for hit in hits {
+            let event = shown[hit.event as usize];
+            let by = |one: &&wit::Candidate| (one.event, one.rule) == (event, hit.rule);
+            let wants = wanted[..taken].iter().any(|one| by(&one));
+            self.rules[hit.rule as usize].wants = if wants { event } else { NONE };
+            self.take_hit(event, hit.rule, hit.verdict, call);
+        }
+        (taken, Ok(()))
+    }
+
+    /// One call of the instance, which is there: lends it the events in `shown`, and what may be
+    /// asked of other processes.
+    fn lend<T>(
+        &mut self,
+        shown: &[u32],
+        candidates: impl IntoIterator<Item = wit::Candidate>,
+        call: &mut Call<'_>,
+        judge: impl FnOnce(&mut Instance, &Blueprint) -> T,
+    ) -> T {
+        let Some(instance) = &mut self.instance else { unreachable!("it is there or was made") };
+        self.counters.calls += 1;
+        instance.host().begin(call.events, shown.iter().copied(), candidates, call.now_ns);
+        instance.host().processes = call.processes.take();
+        let began = self.counters.calls.is_multiple_of(CALLS_PER_SAMPLE).then(Instant::now);
+        let told = judge(instance, &self.blueprint);
+        if let Some(began) = began {
+            self.cost.record(began.elapsed().as_nanos() as u64 / shown.len() as u64);
+        }
+        self.counters.fuel += instance.take_fuel();
+        *call.processes = instance.host().processes.take();
+        told
+    }
+
+    /// Make sure that there is an instance for `events` events.
+    fn ready_instance(&mut self, events: u64) -> Result<(), Failure> {
+        if self.instance.is_none() {
+            self.counters.restarts += 1;
+            let engine = &self.blueprint.engine;
+            let began = engine.used();
+            let fresh = restart(&self.blueprint, &self.rules);
+            self.restart_ms = engine.used().saturating_sub(began).as_millis() as u64;
+            self.instance = Some(fresh.inspect_err(|_| self.counters.skipped += events)?);
+        }
+        if let Some(keyed) = self.keyed.take()
+            && let Some(instance) = &mut self.instance
+        {
+            instance.host().keyed = Some(keyed);
+        }
+        Ok(())
+    }
+
+    /// Give up the instance, but not what the host kept for it.
+    fn give_up_instance(&mut self) {
         self.counters = self.counters_so_far();
-        self.instance = None;
+        if let Some(HostState { keyed: Some(keyed), .. }) =
+            self.instance.take().map(Instance::into_host)
+        {
+            self.keyed = Some(keyed);
+        }
+    }
+
+    /// Account for a failure and give up the instance that failed.
+    fn failed(&mut self, failure: Failure, event: u32, call: &mut Call<'_>) {
+        self.give_up_instance();
         let counters = &mut self.counters;
         *match failure.cause {
             FaultCause::Trap => &mut counters.traps,
@@ -161,40 +412,44 @@ impl Loaded {
             FaultCause::Memory => &mut counters.memory_faults,
             FaultCause::Output => &mut counters.output_faults,
         } += 1;
-        let quarantined_until_ns = self.health.fault(now_ns);
+        let quarantined_until_ns = self.health.fault(call.now_ns, self.restart_ms);
         counters.quarantines += u64::from(quarantined_until_ns.is_some());
-        Fault {
+        call.verdicts[event as usize].faults.push(Fault {
             component: self.name().clone(),
             cause: failure.cause,
             detail: failure.detail,
             quarantined_until_ns,
-        }
+        });
     }
 
-    fn take_hits(&mut self, hits: Vec<wit::Hit>, verdict: &mut Verdict) -> Vec<usize> {
-        let mut drops = Vec::new();
-        for hit in hits {
-            let index = hit.rule as usize;
-            let rule = &mut self.rules[index];
-            rule.counters.hits += 1;
-            let permitted = match hit.verdict {
-                wit::Verdict::Tag(_) => rule.permitted.tag,
-                wit::Verdict::Alert(_) => rule.permitted.alert,
-                wit::Verdict::Drop => rule.permitted.drop,
-            };
-            if !permitted {
-                rule.counters.refused += 1;
-            } else if self.mode != Mode::Active {
-                rule.counters.shadowed += 1;
-            } else {
-                match hit.verdict {
-                    wit::Verdict::Tag(tags) => rule.tag(tags, verdict),
-                    wit::Verdict::Alert(alert) => rule.alert(alert, verdict),
-                    wit::Verdict::Drop => drops.push(index),
-                }
+    fn take_hit(&mut self, event: u32, rule: u32, hit: wit::Verdict, call: &mut Call<'_>) {
+        let index = rule as usize;
+        let verdict = &mut call.verdicts[event as usize];
+        let mode = self.mode_of(&self.rules[index]);
+        let rule = &mut self.rules[index];
+        if rule.wants != event {
+            rule.counters.unwanted += 1;
+            return;
+        }
+        rule.counters.hits += 1;
+        let time_ns = call.events[event as usize].number(Field::TIMESTAMP);
+        rule.counters.last_hit_ns = time_ns.unwrap_or(rule.counters.last_hit_ns);
+        let permitted = match hit {
+            wit::Verdict::Tag(_) => rule.permitted.tag,
+            wit::Verdict::Alert(_) => rule.permitted.alert,
+            wit::Verdict::Drop => rule.permitted.drop,
+        };
+        if !permitted {
+            rule.counters.refused += 1;
+        } else if mode != Mode::Active {
+            rule.counters.shadowed += 1;
+        } else {
+            match hit {
+                wit::Verdict::Tag(tags) => rule.tag(tags, verdict),
+                wit::Verdict::Alert(alert) => rule.alert(alert, verdict),
+                wit::Verdict::Drop => call.drops.push((event, index)),
             }
         }
-        drops
     }
 
     /// Let a rule drop the event, unless something else comes first.
@@ -210,20 +465,31 @@ impl Loaded {
     /// Counters, with those that the living instance keeps itself.
     fn counters_so_far(&self) -> ComponentCounters {
         let mut counters = self.counters;
-        let living = self.instance.as_ref().map_or(0, Instance::log_lines_suppressed);
-        counters.log_lines_suppressed += living;
+        if let Some(living) = &self.instance {
+            counters.log_lines_suppressed += living.log_lines_suppressed();
+            counters.bytes += living.bytes();
+        }
         counters
     }
 
     pub(super) fn stats(&self) -> ComponentStats {
         let rules = self.rules.iter();
-        let rules =
-            rules.map(|rule| RuleStats { id: rule.info.id.clone(), counters: rule.counters });
+        let rules = rules.map(|rule| RuleStats {
+            id: rule.info.id.clone(),
+            mode: self.mode_of(rule),
+            counters: rule.counters,
+        });
+        let keyed = self.instance.as_ref().and_then(Instance::keyed).or(self.keyed.as_ref());
         ComponentStats {
             name: self.name().clone(),
+            world: self.blueprint.exports.world,
             mode: self.mode,
             quarantined_until_ns: self.health.quarantined_until_ns(),
             memory_bytes: self.instance.as_ref().map_or(0, Instance::memory_bytes),
+            state_entries: keyed.map_or(0, Keyed::entries),
+            state_bytes: keyed.map_or(0, Keyed::bytes),
+            state: keyed.map(|keyed| keyed.counters).unwrap_or_default(),
+            cost: Cost::of(&self.cost),
             counters: self.counters_so_far(),
             rules: rules.collect(),
         }
@@ -246,13 +512,17 @@ impl LoadedRule {
 /// A fresh instance in place of one that failed. It must say the same of itself as at its load,
 /// because hits name rules by position.
 fn restart(blueprint: &Blueprint, rules: &[LoadedRule]) -> Result<Instance, Failure> {
-    let (instance, configured) = blueprint.start()?;
+    let (mut instance, configured) = blueprint.start().map_err(|why| match why {
+        NoStart::Failed(failure) => failure,
+        NoStart::Types(error) => Failure::output(format!("{error:#}")),
+    })?;
     let metadata = match configured {
         Configured::Metadata(metadata) => metadata,
         Configured::Refused(_) => return Err(Failure::output("`configure` refused at a restart")),
     };
+    instance.host().sees_environment = blueprint.environment;
     let fresh = metadata::check_rules(metadata.rules).map_err(Failure::output)?;
-    if fresh.iter().eq(rules.iter().map(|rule| &rule.info)) {
+    if fresh.iter().map(|rule| &rule.info).eq(rules.iter().map(|rule| &rule.info)) {
         Ok(instance)
     } else {
         Err(Failure::output("`configure` gave other rules at a restart than at its load"))

@@ -10,6 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 use wasmtime::{Config, Engine, EngineWeak, Store, UpdateDeadline};
 
 use super::budget;
+use super::columns::Columns;
 use super::host::HostState;
 
 /// How the time of a call is measured.
@@ -38,6 +39,7 @@ struct Inner {
     engine: Engine,
     metering: Metering,
     ticker: Option<Ticker>,
+    columns: Columns,
 }
 
 impl std::fmt::Debug for RuleEngine {
@@ -63,11 +65,17 @@ impl RuleEngine {
             Metering::Epoch => Some(Ticker::start(&engine).map_err(EngineError::Ticker)?),
             Metering::Fuel => None,
         };
-        Ok(RuleEngine(Arc::new(Inner { engine, metering, ticker })))
+        let columns = Columns::default();
+        Ok(RuleEngine(Arc::new(Inner { engine, metering, ticker, columns })))
     }
 
     pub(super) fn wasmtime(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// Columns that its components asked for.
+    pub(super) fn columns(&self) -> &Columns {
+        &self.0.columns
     }
 
     /// End calls into a store when their time is up.
@@ -106,6 +114,17 @@ impl RuleEngine {
     pub(super) fn spent(&self, store: &Store<HostState>, time_ms: u64) -> u64 {
         let allowed = time_ms.min(budget::TIME_MS_MAX) * budget::FUEL_PER_MS;
         store.get_fuel().map_or(0, |left| allowed - left)
+    }
+
+    /// Processor time of this thread, where time is measured by the clock; else always the same, so
+    /// that a replay in fuel does not depend on the machine.
+    pub(super) fn used(&self) -> Duration {
+        match self.0.metering {
+            Metering::Epoch => {
+                clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Into::into)
+            }
+            Metering::Fuel => Duration::ZERO,
+        }
     }
 
     fn wake(&self) {

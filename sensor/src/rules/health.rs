@@ -6,6 +6,9 @@ use std::collections::VecDeque;
 pub const FAULTS_MAX: usize = 5;
 /// See [`FAULTS_MAX`]; and how long a released component is on probation.
 pub const FAULT_WINDOW_NS: u64 = 60 * SECOND_NS;
+/// A restart that takes so long counts as one more fault. Five faults with slow restarts could hold
+/// up the events for more than a second; so they cannot for more than half of one in a minute.
+pub const RESTART_MS_PER_FAULT: u64 = 50;
 /// Length of the first quarantine; each further one is twice as long.
 pub const QUARANTINE_NS: u64 = 30 * SECOND_NS;
 /// Longest quarantine. With a fault that costs a whole time budget and a replacement, a component
@@ -63,8 +66,9 @@ impl Health {
         self.quarantined.then_some(self.until_ns)
     }
 
-    /// Record a fault. Gives the end of the quarantine that it leads to.
-    pub(super) fn fault(&mut self, now_ns: u64) -> Option<u64> {
+    /// Record a fault, after which a fresh instance was last made in `restart_ms`. Gives the end of
+    /// the quarantine that it leads to.
+    pub(super) fn fault(&mut self, now_ns: u64, restart_ms: u64) -> Option<u64> {
         let probation = self.quarantines > 0 && now_ns < self.until_ns + FAULT_WINDOW_NS;
         if !probation && self.quarantines > 0 {
             self.quarantines = 0;
@@ -76,7 +80,8 @@ impl Health {
         {
             self.faults.pop_front();
         }
-        self.faults.push_back(now_ns);
+        let weight = 1 + (restart_ms / RESTART_MS_PER_FAULT) as usize;
+        self.faults.extend(std::iter::repeat_n(now_ns, weight.min(FAULTS_MAX)));
         if !probation && self.faults.len() < FAULTS_MAX {
             return None;
         }
@@ -97,7 +102,7 @@ mod tests {
     fn few_faults_far_apart_are_forgiven() {
         let mut health = Health::default();
         for fault in 0..100 {
-            assert_eq!(health.fault(fault * FAULT_WINDOW_NS / 4), None);
+            assert_eq!(health.fault(fault * FAULT_WINDOW_NS / 4, 0), None);
         }
         assert_eq!(health.readiness(0), Readiness::Ready);
     }
@@ -106,9 +111,9 @@ mod tests {
     fn repeated_faults_are_quarantined_and_released() {
         let mut health = Health::default();
         for fault in 1..5 {
-            assert_eq!(health.fault(fault), None);
+            assert_eq!(health.fault(fault, 0), None);
         }
-        assert_eq!(health.fault(5), Some(5 + QUARANTINE_NS));
+        assert_eq!(health.fault(5, 0), Some(5 + QUARANTINE_NS));
         assert_eq!(health.readiness(6), Readiness::Quarantined);
         assert_eq!(health.readiness(5 + QUARANTINE_NS), Readiness::Released);
         assert_eq!(health.readiness(5 + QUARANTINE_NS), Readiness::Ready);
@@ -120,7 +125,7 @@ mod tests {
         let mut now_ns = 0;
         let mut lengths = Vec::new();
         while lengths.len() < 9 {
-            if let Some(until_ns) = health.fault(now_ns) {
+            if let Some(until_ns) = health.fault(now_ns, 0) {
                 lengths.push((until_ns - now_ns) / SECOND_NS);
                 assert_eq!(health.readiness(until_ns), Readiness::Released);
                 now_ns = until_ns;
@@ -129,8 +134,18 @@ mod tests {
         assert_eq!(lengths, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
         now_ns += FAULT_WINDOW_NS;
         for _ in 1..FAULTS_MAX {
-            assert_eq!(health.fault(now_ns), None);
+            assert_eq!(health.fault(now_ns, 0), None);
         }
-        assert_eq!(health.fault(now_ns), Some(now_ns + QUARANTINE_NS));
+        assert_eq!(health.fault(now_ns, 0), Some(now_ns + QUARANTINE_NS));
+    }
+
+    #[test]
+    fn slow_restarts_weigh_more() {
+        let mut health = Health::default();
+        assert_eq!(health.fault(1, RESTART_MS_PER_FAULT), None);
+        assert_eq!(health.fault(2, RESTART_MS_PER_FAULT), None);
+        assert_eq!(health.fault(3, 0), Some(3 + QUARANTINE_NS));
+        let mut health = Health::default();
+        assert_eq!(health.fault(1, u64::MAX), Some(1 + QUARANTINE_NS));
     }
 }

@@ -1,4 +1,5 @@
-//! The prefilter: which events a component wants to see, decided without calling it.
+//! Interests: which events a rule wants to see, decided without calling it. A [`Plan`](super::plan)
+//! of all rules evaluates them.
 
 use crate::event::{Event, Field, FieldType, Kinds, Value};
 
@@ -14,29 +15,31 @@ pub const TERMS_MAX: usize = 32;
 /// Most texts in one term.
 pub const TERM_TEXTS_MAX: usize = 4096;
 
-/// All interests of one component.
+/// All interests of one rule.
 #[derive(Clone, Debug)]
 pub struct Interests {
-    /// Kinds that at least one of them wants.
-    kinds: Kinds,
-    /// Empty: it wants every event.
+    /// One of them must let the event through; there is at least one.
     any: Box<[Interest]>,
+    /// The rule gave none, and wants every event.
+    none_given: bool,
 }
 
+/// Kinds of events, and tests that all must pass.
 #[derive(Clone, Debug)]
-struct Interest {
-    kinds: Kinds,
-    all: Box<[Term]>,
+pub(super) struct Interest {
+    pub kinds: Kinds,
+    pub all: Box<[Term]>,
 }
 
-#[derive(Clone, Debug)]
-struct Term {
-    field: Field,
-    test: Test,
+/// A test of one field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Term {
+    pub field: Field,
+    pub test: Test,
 }
 
-#[derive(Clone, Debug)]
-enum Test {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Test {
     Text(Match, TextSet),
     /// Both included.
     Range(u64, u64),
@@ -44,33 +47,36 @@ enum Test {
 }
 
 impl Interests {
-    /// Check and compile what a component asks for. The error says which interest is wrong and how.
+    /// Check and compile what a rule asks for. The error says which interest is wrong and how.
     pub(super) fn compile(interests: Vec<wit::Interest>) -> Result<Interests, String> {
-        if interests.len() > INTERESTS_MAX {
-            let len = interests.len();
-            return Err(format!("it has {len} interests; at most {INTERESTS_MAX} are allowed"));
-        }
-        let mut any = Vec::with_capacity(interests.len());
+        let mut any = Vec::with_capacity(interests.len().max(1));
         for (position, interest) in interests.into_iter().enumerate() {
             let interest = Interest::compile(interest);
             any.push(interest.map_err(|why| format!("interest {position}: {why}"))?);
         }
-        let kinds = if any.is_empty() {
-            all_kinds()
-        } else {
-            any.iter().fold(Kinds::NONE, |kinds, interest| kinds.with(interest.kinds))
-        };
-        Ok(Interests { kinds, any: any.into() })
+        let none_given = any.is_empty();
+        if none_given {
+            any.push(Interest { kinds: all_kinds(), all: Box::default() });
+        }
+        Ok(Interests { any: any.into(), none_given })
     }
 
-    /// Kinds that the component may want.
+    /// Kinds of events that the rule may want.
     pub fn kinds(&self) -> Kinds {
-        self.kinds
+        self.any.iter().fold(Kinds::NONE, |kinds, interest| kinds.with(interest.kinds))
     }
 
-    /// Whether the component is to be called for this event.
+    /// Whether the rule wants an event. A plan tells this of many rules at once.
     pub fn want(&self, event: &Event) -> bool {
-        self.any.is_empty() || self.any.iter().any(|interest| interest.wants(event))
+        let wants = |interest: &Interest| {
+            let passes = |term: &Term| term.passes(event);
+            interest.kinds.intersects(event.kinds) && interest.all.iter().all(passes)
+        };
+        self.any.iter().any(wants)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Interest> {
+        self.any.iter()
     }
 }
 
@@ -91,10 +97,6 @@ impl Interest {
         let terms = interest.terms.into_iter().map(Term::compile);
         Ok(Interest { kinds, all: terms.collect::<Result<_, _>>()? })
     }
-
-    fn wants(&self, event: &Event) -> bool {
-        self.kinds.intersects(event.kinds) && self.all.iter().all(|term| term.passes(event))
-    }
 }
 
 impl Term {
@@ -111,19 +113,14 @@ impl Term {
         Ok(Term { field, test })
     }
 
-    fn passes(&self, event: &Event) -> bool {
+    pub(super) fn passes(&self, event: &Event) -> bool {
         match (&self.test, event.get(self.field)) {
             (_, Value::Absent) => false,
             (Test::Present, _) => true,
-            (Test::Text(how, set), Value::Text(text)) => set.matches(*how, text),
-            (Test::Text(how, set), Value::Static(text)) => set.matches(*how, text),
-            (Test::Text(how, set), Value::Texts(texts)) => {
-                texts.iter().any(|text| set.matches(*how, text))
-            }
+            (Test::Text(how, set), value) => value.all_texts().any(|text| set.matches(*how, text)),
             (Test::Range(from, to), _) => {
                 event.number(self.field).is_some_and(|number| (*from..=*to).contains(&number))
             }
-            (Test::Text(..), Value::Number(_) | Value::Flag(_) | Value::Time(_)) => false,
         }
     }
 }
@@ -160,6 +157,7 @@ fn all_kinds() -> Kinds {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Plan;
     use super::*;
 
     fn term(field: &str, test: wit::Test) -> wit::Term {
@@ -185,13 +183,15 @@ mod tests {
     }
 
     fn wants(interests: Vec<wit::Interest>) -> bool {
-        Interests::compile(interests).unwrap().want(&shell())
+        let interests = Interests::compile(interests).unwrap();
+        let wants = !Plan::new([[&interests]]).candidates(&shell()).is_empty();
+        assert_eq!(interests.want(&shell()), wants, "the plan and the interests agree");
+        wants
     }
 
     #[test]
     fn none_wants_everything() {
         assert!(wants(vec![]));
-        assert_eq!(Interests::compile(vec![]).unwrap().kinds(), all_kinds());
     }
 
     #[test]

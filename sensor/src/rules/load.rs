@@ -14,10 +14,10 @@ use super::contract;
 use super::engine::RuleEngine;
 use super::fault::FaultCause;
 use super::host::{self, HostState};
-use super::instance::{Blueprint, Configured, Instance};
+use super::instance::{Blueprint, Configured, Instance, NoStart};
 use super::interest::Interests;
 use super::metadata::{self, Permissions, RuleInfo};
-use super::wit;
+use super::{World, wasi, wit};
 
 /// Whether a component's verdicts count.
 #[derive(
@@ -63,8 +63,20 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { mode: Mode::Active, permissions: Permissions::ALL, budget: Budget::default() }
+        Settings {
+            mode: Mode::Active,
+            permissions: Permissions::VERDICTS,
+            budget: Budget::default(),
+        }
     }
+}
+
+/// What the operator decides about one rule; it wins over what holds for its component.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleSettings {
+    pub mode: Option<Mode>,
+    /// What the rule may do, if it asks for it. The environment is a matter of the component.
+    pub permissions: Option<Permissions>,
 }
 
 /// Why a component was not loaded.
@@ -92,23 +104,24 @@ pub enum LoadError {
     #[error("it does not compile: {0}")]
     Compile(String),
     #[error(
-        "it imports `{name}`, which the sensor does not offer; a rule may import `ocellus:rule/*` \
-         and nothing else"
+        "it imports `{name}`, which the sensor does not offer; a rule may import `ocellus:rule/*`, \
+         and those parts of WASI 0.2 that toolchains need, which do nothing"
     )]
     ForeignImport { name: String },
     #[error(
-        "it imports `{name}`, but this sensor offers version {} of `ocellus:rule`; rebuild it with \
-         the SDK of this version",
+        "it was built for another version of the contract (`{name}`), this sensor offers {}; build \
+         it anew with `ocellus rules build` and the SDK of this version",
         wit::VERSION
     )]
     OtherVersion { name: String },
     #[error(
-        "it is a component of another world: a rule exports the function `{missing}`, this exports \
-         {}",
+        "it is a component of another world: a rule exports `{missing}`, this exports {}",
         listed(found)
     )]
     OtherWorld { missing: &'static str, found: Vec<String> },
-    #[error("its imports or exports do not have the types of the world `rule`: {0}")]
+    #[error("it exports both `on-event` and `on-batch`; a component implements one world")]
+    BothWorlds,
+    #[error("its imports or exports do not have the types of the contract: {0}")]
     OtherTypes(String),
     #[error("it {cause} while it was started and configured: {detail}")]
     Fault { cause: FaultCause, detail: String },
@@ -116,6 +129,17 @@ pub enum LoadError {
     Refused(String),
     #[error("its metadata is wrong: {0}")]
     Metadata(String),
+}
+
+impl From<NoStart> for LoadError {
+    fn from(why: NoStart) -> LoadError {
+        match why {
+            NoStart::Failed(failure) => {
+                LoadError::Fault { cause: failure.cause, detail: failure.detail }
+            }
+            NoStart::Types(error) => LoadError::OtherTypes(shortened(&format!("{error:#}"))),
+        }
+    }
 }
 
 fn listed(names: &[String]) -> String {
@@ -137,6 +161,8 @@ pub struct Loader {
     settings: Settings,
     /// Settings of single components, by name.
     own_settings: BTreeMap<String, Settings>,
+    /// Settings of single rules, by id.
+    rule_settings: Arc<BTreeMap<String, RuleSettings>>,
 }
 
 impl std::fmt::Debug for Loader {
@@ -155,8 +181,10 @@ pub struct Prepared {
     pub(super) blueprint: Blueprint,
     pub(super) instance: Instance,
     pub(super) rules: Vec<Arc<RuleInfo>>,
-    pub(super) interests: Interests,
+    /// What each rule wants to see.
+    pub(super) interests: Vec<Interests>,
     pub(super) settings: Settings,
+    pub(super) rule_settings: Arc<BTreeMap<String, RuleSettings>>,
     pub(super) digest: String,
     pub(super) from_cache: bool,
 }
@@ -178,6 +206,16 @@ impl Prepared {
 
     pub fn rules(&self) -> &[Arc<RuleInfo>] {
         &self.rules
+    }
+
+    /// The world of the contract that it implements.
+    pub fn world(&self) -> World {
+        self.blueprint.exports.world
+    }
+
+    /// Whether it hands its memory to its next version.
+    pub fn carries_state(&self) -> bool {
+        self.blueprint.exports.carry.is_some()
     }
 
     /// SHA-256 of the component, lower-case hex.
@@ -204,7 +242,14 @@ impl Loader {
         let mut linker = Linker::new(engine.wasmtime());
         host::add_to_linker(&mut linker).expect("the host's functions have distinct names");
         let settings = Settings::default();
-        Loader { engine, linker, cache: None, settings, own_settings: BTreeMap::new() }
+        Loader {
+            engine,
+            linker,
+            cache: None,
+            settings,
+            own_settings: BTreeMap::new(),
+            rule_settings: Arc::default(),
+        }
     }
 
     /// Keep compiled code in a cache.
@@ -228,6 +273,13 @@ impl Loader {
         self
     }
 
+    /// Use these settings for single rules, by their ids.
+    #[must_use]
+    pub fn with_rule_settings(mut self, settings: BTreeMap<String, RuleSettings>) -> Loader {
+        self.rule_settings = Arc::new(settings);
+        self
+    }
+
     /// Make a component ready: compile it, check it, start it and let it configure itself.
     ///
     /// `name` is its file name without `.wasm`; `config` is what `configure` gets.
@@ -242,18 +294,30 @@ impl Loader {
         let digest = Sha256::digest(wasm);
         let (component, from_cache) = self.compile(wasm, digest.as_slice())?;
         let settings = *self.own_settings.get(name).unwrap_or(&self.settings);
-        let blueprint = self.link(name, &component, config, settings.budget)?;
-        let (instance, configured) = blueprint
-            .start()
-            .map_err(|failure| LoadError::Fault { cause: failure.cause, detail: failure.detail })?;
+        let mut blueprint = self.link(name, &component, config, &settings)?;
+        let (mut instance, configured) = blueprint.start()?;
         let metadata = match configured {
             Configured::Metadata(metadata) => metadata,
             Configured::Refused(why) => return Err(LoadError::Refused(shortened(&why))),
         };
         let rules = metadata::check_rules(metadata.rules).map_err(LoadError::Metadata)?;
-        let interests = Interests::compile(metadata.interests).map_err(LoadError::Metadata)?;
+        let (rules, interests): (Vec<_>, _) =
+            rules.into_iter().map(|rule| (rule.info, rule.interests)).unzip();
+        // Granted, but not asked for: then it is not seen.
+        blueprint.environment &= rules.iter().any(|rule| rule.permissions.environment);
+        instance.host().sees_environment = blueprint.environment;
         let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Prepared { blueprint, instance, rules, interests, settings, digest, from_cache })
+        let rule_settings = self.rule_settings.clone();
+        Ok(Prepared {
+            blueprint,
+            instance,
+            rules,
+            interests,
+            settings,
+            rule_settings,
+            digest,
+            from_cache,
+        })
     }
 
     /// Compiled code, and whether the cache had it.
@@ -280,26 +344,27 @@ impl Loader {
         name: &str,
         component: &Component,
         config: &str,
-        budget: Budget,
+        settings: &Settings,
     ) -> Result<Blueprint, LoadError> {
-        contract::check_world(self.engine.wasmtime(), component)?;
-        let linked = self
-            .linker
-            .instantiate_pre(component)
-            .and_then(wit::RulePre::new)
-            .map_err(|error| LoadError::OtherTypes(shortened(&format!("{error:#}"))))?;
+        let exports = contract::check_world(self.engine.wasmtime(), component)?;
+        let types = |error| LoadError::OtherTypes(shortened(&format!("{error:#}")));
+        let mut linker = self.linker.clone();
+        wasi::define(&mut linker, component).map_err(types)?;
+        let linked = linker.instantiate_pre(component).map_err(types)?;
         Ok(Blueprint {
             engine: self.engine.clone(),
             component: linked,
+            exports,
             name: name.into(),
             config: config.into(),
-            budget,
+            budget: settings.budget,
+            environment: settings.permissions.environment,
         })
     }
 }
 
 /// A text of foreign origin, fit for one line of a message.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     const BYTES_MAX: usize = 400;
     let short = &text[..text.floor_char_boundary(BYTES_MAX)];
     let more = if short.len() < text.len() { "…" } else { "" };

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::interest::{INTERESTS_MAX, Interests};
 use super::wit;
 
 /// Longest rule id, in bytes: it becomes a label of metrics and a field of every alert.
@@ -17,18 +18,24 @@ pub const LIST_MAX: usize = 32;
 /// Most rules in one component: a generated set holds thousands.
 pub const RULES_MAX: usize = 8192;
 
-/// What a rule may do with an event.
+/// What a rule may do with an event, and see of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Permissions {
     pub tag: bool,
     pub alert: bool,
     pub drop: bool,
+    /// See the environment of processes.
+    pub environment: bool,
 }
 
 impl Permissions {
-    pub const ALL: Permissions = Permissions { tag: true, alert: true, drop: true };
-    pub const NONE: Permissions = Permissions { tag: false, alert: false, drop: false };
+    pub const ALL: Permissions =
+        Permissions { tag: true, alert: true, drop: true, environment: true };
+    pub const NONE: Permissions =
+        Permissions { tag: false, alert: false, drop: false, environment: false };
+    /// All verdicts; what an operator grants who says nothing.
+    pub const VERDICTS: Permissions = Permissions { environment: false, ..Permissions::ALL };
 
     /// What both allow.
     #[must_use]
@@ -37,13 +44,19 @@ impl Permissions {
             tag: self.tag && other.tag,
             alert: self.alert && other.alert,
             drop: self.drop && other.drop,
+            environment: self.environment && other.environment,
         }
     }
 }
 
 impl fmt::Display for Permissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [(self.tag, "tag"), (self.alert, "alert"), (self.drop, "drop")];
+        let named = [
+            (self.tag, "tag"),
+            (self.alert, "alert"),
+            (self.drop, "drop"),
+            (self.environment, "environment"),
+        ];
         let names: Vec<_> = named.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
         if names.is_empty() { f.write_str("nothing") } else { f.write_str(&names.join(", ")) }
     }
@@ -65,28 +78,39 @@ pub struct RuleInfo {
     pub permissions: Permissions,
 }
 
+/// A rule of a component: who it is, and what it wants to see.
+#[derive(Clone, Debug)]
+pub(super) struct Checked {
+    pub info: Arc<RuleInfo>,
+    pub interests: Interests,
+}
+
 /// Check the rules of a component and take them over. The error names the rule and says what is
 /// wrong with it.
-pub(super) fn check_rules(rules: Vec<wit::RuleInfo>) -> Result<Vec<Arc<RuleInfo>>, String> {
+pub(super) fn check_rules(rules: Vec<wit::RuleInfo>) -> Result<Vec<Checked>, String> {
     if rules.is_empty() {
         return Err("it has no rule; metadata must list at least one".into());
     }
     if rules.len() > RULES_MAX {
         return Err(format!("it has {} rules; at most {RULES_MAX} are allowed", rules.len()));
     }
+    let interests = rules.iter().map(|rule| rule.interests.len()).sum::<usize>();
+    if interests > INTERESTS_MAX {
+        return Err(format!("it has {interests} interests; at most {INTERESTS_MAX} are allowed"));
+    }
     let mut seen = HashSet::new();
     let mut checked = Vec::with_capacity(rules.len());
     for (position, rule) in rules.into_iter().enumerate() {
-        let info = check_rule(position, rule)?;
-        if !seen.insert(info.id.clone()) {
-            return Err(format!("two of its rules have the id `{}`", info.id));
+        let rule = check_rule(position, rule)?;
+        if !seen.insert(rule.info.id.clone()) {
+            return Err(format!("two of its rules have the id `{}`", rule.info.id));
         }
-        checked.push(Arc::new(info));
+        checked.push(rule);
     }
     Ok(checked)
 }
 
-fn check_rule(position: usize, rule: wit::RuleInfo) -> Result<RuleInfo, String> {
+fn check_rule(position: usize, rule: wit::RuleInfo) -> Result<Checked, String> {
     check_id(&rule.id).map_err(|why| {
         let id: String = rule.id.chars().take(ID_BYTES_MAX).collect();
         format!("rule {position} has the id {id:?}, {why}")
@@ -116,7 +140,9 @@ fn check_rule(position: usize, rule: wit::RuleInfo) -> Result<RuleInfo, String> 
             "rule `{id}`: {wrong:?} is not an ATT&CK technique id such as T1059 or T1059.004"
         ));
     }
-    Ok(RuleInfo {
+    let interests =
+        Interests::compile(rule.interests).map_err(|why| format!("rule `{id}`: {why}"))?;
+    let info = RuleInfo {
         id: id.into(),
         name: rule.name.into(),
         description: rule.description.into(),
@@ -127,8 +153,10 @@ fn check_rule(position: usize, rule: wit::RuleInfo) -> Result<RuleInfo, String> 
             tag: rule.permissions.contains(wit::Permissions::TAG),
             alert: rule.permissions.contains(wit::Permissions::ALERT),
             drop: rule.permissions.contains(wit::Permissions::DROP),
+            environment: rule.permissions.contains(wit::Permissions::ENVIRONMENT),
         },
-    })
+    };
+    Ok(Checked { info: Arc::new(info), interests })
 }
 
 fn check_id(id: &str) -> Result<(), &'static str> {
@@ -168,14 +196,15 @@ mod tests {
             attack: vec!["T1059.004".into()],
             false_positives: vec![],
             permissions: wit::Permissions::TAG | wit::Permissions::DROP,
+            interests: vec![],
         }
     }
 
     #[test]
     fn a_good_rule_is_taken_over() {
         let rules = check_rules(vec![rule("shell-1")]).unwrap();
-        assert_eq!(&*rules[0].id, "shell-1");
-        assert_eq!(rules[0].permissions.to_string(), "tag, drop");
+        assert_eq!(&*rules[0].info.id, "shell-1");
+        assert_eq!(rules[0].info.permissions.to_string(), "tag, drop");
     }
 
     #[test]
@@ -191,6 +220,12 @@ mod tests {
         assert!(refused(vec![long]).contains("its name has 257 bytes; at most 256"));
         let attack = wit::RuleInfo { attack: vec!["T10".into()], ..rule("a") };
         assert!(refused(vec![attack]).contains("\"T10\" is not an ATT&CK technique id"));
+        let all = wit::Interest { kinds: vec![], terms: vec![] };
+        let many = wit::RuleInfo { interests: vec![all; INTERESTS_MAX + 1], ..rule("a") };
+        assert!(refused(vec![many]).contains("4097 interests; at most 4096"));
+        let unknown = wit::Interest { kinds: vec!["process.exek".into()], terms: vec![] };
+        let unknown = wit::RuleInfo { interests: vec![unknown], ..rule("a") };
+        assert!(refused(vec![unknown]).starts_with("rule `a`: interest 0: there is no event kind"));
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! Checks what `on-event` answers. Output beyond a bound is a fault: nothing of it is used.
+//! Checks what `on-event` and `on-batch` answer. Output beyond a bound is a fault: nothing of it is
+//! used.
 
-use super::budget::{HITS_MAX, MESSAGE_BYTES_MAX, SEVERITY_MAX, TAG_BYTES_MAX, TAGS_MAX};
+use super::budget::{
+    BATCH_EVENTS_MAX, HITS_MAX, MESSAGE_BYTES_MAX, SEVERITY_MAX, TAG_BYTES_MAX, TAGS_MAX,
+};
 use super::wit;
 
 /// Whether the hits of a component with `rules` rules keep to the contract; if not, why.
@@ -8,17 +11,39 @@ pub(super) fn check(hits: &[wit::Hit], rules: usize) -> Result<(), String> {
     if hits.len() > HITS_MAX {
         return Err(format!("{} hits on one event; at most {HITS_MAX}", hits.len()));
     }
+    hits.iter().try_for_each(|hit| check_hit(hit.rule, &hit.verdict, rules))
+}
+
+/// The same for hits on a batch of `events` events.
+pub(super) fn check_batch(
+    hits: &[wit::BatchHit],
+    events: usize,
+    rules: usize,
+) -> Result<(), String> {
+    let mut of_event = [0; BATCH_EVENTS_MAX];
     for hit in hits {
-        if hit.rule as usize >= rules {
-            return Err(format!("a hit of rule {}, but it has {rules}", hit.rule));
+        let event = hit.event as usize;
+        let Some(count) = of_event[..events].get_mut(event) else {
+            return Err(format!("a hit on event {event} of a batch of {events}"));
+        };
+        *count += 1;
+        if *count > HITS_MAX {
+            return Err(format!("more than {HITS_MAX} hits on one event"));
         }
-        match &hit.verdict {
-            wit::Verdict::Drop => {}
-            wit::Verdict::Tag(tags) => check_tags(tags)?,
-            wit::Verdict::Alert(alert) => check_alert(alert)?,
-        }
+        check_hit(hit.rule, &hit.verdict, rules)?;
     }
     Ok(())
+}
+
+fn check_hit(rule: u32, verdict: &wit::Verdict, rules: usize) -> Result<(), String> {
+    if rule as usize >= rules {
+        return Err(format!("a hit of rule {rule}, but it has {rules}"));
+    }
+    match verdict {
+        wit::Verdict::Drop => Ok(()),
+        wit::Verdict::Tag(tags) => check_tags(tags),
+        wit::Verdict::Alert(alert) => check_alert(alert),
+    }
 }
 
 fn check_alert(alert: &wit::Alert) -> Result<(), String> {
@@ -74,5 +99,17 @@ mod tests {
         assert!(refused(alert(1, "m".repeat(MESSAGE_BYTES_MAX + 1))).contains("4097 bytes"));
         let stranger = wit::Hit { rule: 1, verdict: wit::Verdict::Drop };
         assert!(refused(stranger).contains("a hit of rule 1, but it has 1"));
+    }
+
+    #[test]
+    fn hits_of_a_batch_name_its_events() {
+        let hit = |event, rule| wit::BatchHit { event, rule, verdict: wit::Verdict::Drop };
+        assert_eq!(check_batch(&[hit(0, 0), hit(63, 1)], 64, 2), Ok(()));
+        assert!(check_batch(&[hit(2, 0)], 2, 1).unwrap_err().contains("event 2 of a batch of 2"));
+        assert!(check_batch(&[hit(0, 1)], 2, 1).unwrap_err().contains("a hit of rule 1"));
+        let many = vec![hit(1, 0); HITS_MAX];
+        assert_eq!(check_batch(&many, 2, 1), Ok(()));
+        let more = [many, vec![hit(1, 0)]].concat();
+        assert!(check_batch(&more, 2, 1).unwrap_err().contains("more than 256 hits"));
     }
 }

@@ -5,22 +5,30 @@
 
 use std::sync::Arc;
 
-use super::budget::COMPONENTS_MAX;
-use super::component::Loaded;
+use super::budget::{BATCH_EVENTS_MAX, COMPONENTS_MAX};
+use super::component::{Call, Loaded};
 use super::load::{Mode, Prepared};
+use super::pack::Packer;
+use super::plan::{self, Plan};
+use super::processes::Processes;
 use super::stats::ComponentStats;
+use super::wit;
 use crate::event::{Event, Field, Kinds};
 use crate::verdict::Verdict;
+
+/// Events that are judged together.
+pub type Events = Arc<Vec<Arc<Event>>>;
 
 /// All components that are loaded, in the order of their names.
 #[derive(Default)]
 pub struct RuleSet {
     components: Vec<Loaded>,
-    /// Which of them may want which kind; see [`KindIndex`].
-    index: KindIndex,
+    /// Which of their rules want an event.
+    plan: Plan,
+    /// For each component, what it wants of the events that are judged.
+    wanted: Vec<Vec<wit::Candidate>>,
+    packer: Packer,
     generation: u64,
-    /// Rule and component of each wish to drop the current event; kept to save an allocation.
-    drops: Vec<(usize, usize)>,
     /// Events dropped by rules that are not loaded any more.
     dropped_before: u64,
 }
@@ -75,10 +83,9 @@ impl RuleSet {
         }
         match self.position(&name) {
             Ok(index) => {
-                let before = &self.components[index];
-                let component = Loaded::replacing(before, prepared);
-                self.dropped_before += before.drops_not_in(&component);
-                self.components[index] = component;
+                let before = self.components.remove(index);
+                self.dropped_before += before.drops_not_in(&prepared);
+                self.components.insert(index, Loaded::replacing(before, prepared));
             }
             Err(_) if self.components.len() >= COMPONENTS_MAX => return Err(InstallError::TooMany),
             Err(index) => self.components.insert(index, Loaded::new(prepared)),
@@ -125,30 +132,89 @@ impl RuleSet {
         named.map(Loaded::name)
     }
 
+    /// Change whether one rule's verdicts count; it wins over the mode of its component, until that
+    /// is replaced. False when there is none of this id.
+    pub fn set_rule_mode(&mut self, id: &str, mode: Mode) -> bool {
+        let found = self.components.iter_mut().any(|component| component.set_rule_mode(id, mode));
+        if found {
+            self.changed();
+        }
+        found
+    }
+
+    /// Whether a component may ask for other processes, so that it is worth lending them.
+    pub fn ask_for_processes(&self) -> bool {
+        self.components.iter().any(Loaded::asks_for_processes)
+    }
+
     /// Ask all rules about an event. `now_ns` is any time that does not go back.
     pub fn judge(&mut self, event: &Arc<Event>, now_ns: u64) -> Verdict {
-        let mut verdict = Verdict::new(self.generation);
-        let kinds = event.kinds;
-        // A component does not judge its own faults: it might fail at each of them.
-        let faulty = if kinds.intersects(Kinds::SENSOR_FAULT) {
-            event.text(Field::OCELLUS_COMPONENT)
-        } else {
-            None
-        };
-        self.drops.clear();
-        for index in self.index.candidates(kinds) {
-            let component = &mut self.components[index];
-            if faulty == Some(component.name()) || !component.wants(event) {
+        let mut verdicts = self.judge_all(&Arc::new(vec![event.clone()]), now_ns, &mut None);
+        verdicts.pop().expect("there is a verdict for each event")
+    }
+
+    /// Ask all rules about some events, at most [`BATCH_EVENTS_MAX`], which are in order; gives a
+    /// verdict for each. The answers are those that the events would get one by one. `processes`
+    /// answers what rules ask of other processes.
+    pub fn judge_all(
+        &mut self,
+        events: &Events,
+        now_ns: u64,
+        processes: &mut Option<Box<dyn Processes>>,
+    ) -> Vec<Verdict> {
+        debug_assert!(events.len() <= BATCH_EVENTS_MAX, "{} events", events.len());
+        let mut verdicts = vec![Verdict::new(self.generation); events.len()];
+        if !self.find_candidates(events) {
+            return verdicts;
+        }
+        if let Some(columns) = self.components.iter().find_map(Loaded::columns) {
+            self.packer.begin(columns, events.len());
+        }
+        let mut drops = Vec::new();
+        for (index, wanted) in self.wanted.iter_mut().enumerate() {
+            if wanted.is_empty() {
                 continue;
             }
-            for rule in component.judge(event, now_ns, &mut verdict) {
-                self.drops.push((index, rule));
+            let mut call = Call {
+                events,
+                now_ns,
+                packer: &mut self.packer,
+                processes: &mut *processes,
+                verdicts: &mut verdicts,
+                drops: Vec::new(),
+            };
+            self.components[index].judge(wanted, &mut call);
+            drops.extend(call.drops.into_iter().map(|(event, rule)| (event, index, rule)));
+            wanted.clear();
+        }
+        for (event, index, rule) in drops {
+            let kinds = events[event as usize].kinds;
+            let verdict = &mut verdicts[event as usize];
+            self.components[index].ask_to_drop(rule, kinds, verdict);
+        }
+        verdicts
+    }
+
+    /// Note for each component which of the events its rules want. False when nobody wants any.
+    fn find_candidates(&mut self, events: &[Arc<Event>]) -> bool {
+        let mut any = false;
+        for (position, event) in events.iter().enumerate() {
+            // A component does not judge its own faults: it might fail at each of them.
+            let faulty = if event.kinds.intersects(Kinds::SENSOR_FAULT) {
+                event.text(Field::OCELLUS_COMPONENT).and_then(|name| self.position(name).ok())
+            } else {
+                None
+            };
+            for plan::Candidate { component, rule } in self.plan.candidates(event) {
+                let component = *component as usize;
+                if faulty != Some(component) {
+                    let candidate = wit::Candidate { event: position as u32, rule: *rule };
+                    self.wanted[component].push(candidate);
+                    any = true;
+                }
             }
         }
-        for (index, rule) in self.drops.drain(..) {
-            self.components[index].ask_to_drop(rule, kinds, &mut verdict);
-        }
-        verdict
+        any
     }
 
     /// Counters of each component, in order.
@@ -167,54 +233,14 @@ impl RuleSet {
 
     fn changed(&mut self) {
         self.generation += 1;
-        let called = self.components.iter().map(|component| {
-            if component.mode() == Mode::Off { Kinds::NONE } else { component.kinds() }
-        });
-        self.index = KindIndex::new(called);
+        self.wanted.resize_with(self.components.len(), Vec::new);
+        let components = self.components.iter().enumerate();
+        self.plan = Plan::with(components.flat_map(|(component, loaded)| {
+            let component = component as u32;
+            let rules = loaded.interests();
+            rules.map(move |(rule, interests)| (plan::Candidate { component, rule }, interests))
+        }));
     }
-}
-
-/// For each kind, which components may want events of it: a bit for each component.
-///
-/// An event that nobody wants costs a look at a few words, however many components there are.
-#[derive(Default)]
-struct KindIndex {
-    /// A row of words for each bit of [`Kinds`], one row after the other.
-    masks: Box<[u64]>,
-    /// Words in a row.
-    words: usize,
-}
-
-impl KindIndex {
-    /// From the kinds that each component may want, in the order of the components.
-    fn new(kinds: impl ExactSizeIterator<Item = Kinds>) -> KindIndex {
-        let words = kinds.len().div_ceil(64);
-        let mut masks = vec![0; words * u16::BITS as usize];
-        for (component, kinds) in kinds.enumerate() {
-            for row in ones(u64::from(kinds.bits())) {
-                masks[row * words + component / 64] |= 1 << (component % 64);
-            }
-        }
-        KindIndex { masks: masks.into(), words }
-    }
-
-    /// Positions of the components that may want an event of these kinds, in order.
-    fn candidates(&self, kinds: Kinds) -> impl Iterator<Item = usize> + '_ {
-        let kinds = u64::from(kinds.bits());
-        (0..self.words).flat_map(move |word| {
-            let mask = ones(kinds).fold(0, |mask, row| mask | self.masks[row * self.words + word]);
-            ones(mask).map(move |bit| word * 64 + bit)
-        })
-    }
-}
-
-/// Positions of the bits that are set, from the lowest on.
-fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let lowest = bits.trailing_zeros();
-        bits = bits.checked_sub(1)? & bits;
-        Some(lowest as usize)
-    })
 }
 
 #[cfg(test)]
@@ -226,26 +252,5 @@ mod tests {
         fn is_send<T: Send>() {}
         is_send::<RuleSet>();
         is_send::<Prepared>();
-    }
-
-    #[test]
-    fn candidates_come_in_order_and_once() {
-        let both = Kinds::PROCESS_EXEC.with(Kinds::PROCESS_EXIT);
-        let kinds = (0..200).map(|component| match component % 3 {
-            0 => Kinds::PROCESS_EXEC,
-            1 => both,
-            _ => Kinds::NONE,
-        });
-        let index = KindIndex::new(kinds);
-        let candidates = |kinds| index.candidates(kinds).collect::<Vec<_>>();
-        let of = |wanted: &[usize]| {
-            (0..200).filter(|component| wanted.contains(&(component % 3))).collect::<Vec<_>>()
-        };
-        assert_eq!(candidates(Kinds::PROCESS_EXEC), of(&[0, 1]));
-        assert_eq!(candidates(Kinds::PROCESS_EXIT), of(&[1]));
-        assert_eq!(candidates(both), of(&[0, 1]));
-        assert_eq!(candidates(Kinds::PROCESS_FORK), of(&[]));
-        assert_eq!(candidates(Kinds::NONE), of(&[]));
-        assert_eq!(KindIndex::default().candidates(both).count(), 0);
     }
 }

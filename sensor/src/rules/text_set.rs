@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 /// How a text is compared with a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Match {
     OneOf,
     Prefix,
@@ -34,8 +34,8 @@ impl TextSet {
     }
 
     /// The texts, in the order given.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(|text| &**text)
+    pub fn texts(&self) -> &[Box<str>] {
+        &self.texts
     }
 
     /// Whether a text compares with one of the set.
@@ -47,6 +47,20 @@ impl TextSet {
             Match::Suffix => self.texts.iter().any(|one| text.ends_with(&**one)),
             Match::Contains => self.texts.iter().any(|one| text.contains(&**one)),
         }
+    }
+}
+
+impl PartialEq for TextSet {
+    fn eq(&self, other: &TextSet) -> bool {
+        self.texts == other.texts
+    }
+}
+
+impl Eq for TextSet {}
+
+impl std::hash::Hash for TextSet {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.texts.hash(state);
     }
 }
 

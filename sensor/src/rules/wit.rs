@@ -1,17 +1,28 @@
 //! The contract of `wit/`, as Rust types.
 
+use wasmtime::component::{ComponentType, Lift, Lower};
+
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "rule",
+    world: "batch-rule",
     imports: { default: trappable },
 });
 
 pub use self::ocellus::rule::event;
+pub use self::ocellus::rule::packed::{Candidate, Place};
 pub use self::ocellus::rule::types::{
-    Alert, Interest, Level, Permissions, RuleInfo, Term, Test, Verdict,
+    Alert, Hit, Interest, Level, Permissions, RuleInfo, Term, Test, Verdict,
 };
 
-/// Namespace of the interfaces that a component may import.
+/// Namespace of the interfaces of the contract.
 pub const PACKAGE: &str = "ocellus:rule/";
 /// Version of the contract.
-pub const VERSION: &str = "0.1.0";
+pub const VERSION: &str = "1.0.0";
+
+/// `carry.saved`.
+#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[component(record)]
+pub struct Saved {
+    pub version: u32,
+    pub bytes: Vec<u8>,
+}

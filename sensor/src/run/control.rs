@@ -46,28 +46,37 @@ impl Rim {
                 "there is no component and no rule `{rule}`; `ocellus rules list` shows them"
             ));
         };
-        let word = match wanted {
-            Wanted::Active => {
-                rules.release(&component);
-                rules.set_mode(&component, Mode::Active);
-                "active"
-            }
-            Wanted::Shadow => {
-                rules.set_mode(&component, Mode::Shadow);
-                "in shadow mode"
-            }
-            Wanted::Off => {
-                rules.set_mode(&component, Mode::Off);
-                "switched off"
+        let is_component = *component == *rule;
+        let (mode, word) = match wanted {
+            Wanted::Active => (Mode::Active, "active"),
+            Wanted::Shadow => (Mode::Shadow, "in shadow mode"),
+            Wanted::Off => (Mode::Off, "switched off"),
+            Wanted::Quarantine if is_component => {
+                rules.quarantine(&component, boottime_ns());
+                return self.mode_is_set("component", rule, &component, "in quarantine");
             }
             Wanted::Quarantine => {
-                rules.quarantine(&component, boottime_ns());
-                "in quarantine"
+                return Answer::Error(format!(
+                    "a quarantine is of a whole component: `ocellus rules mode {component} \
+                     quarantine`, or `ocellus rules mode {rule} off` for this rule alone"
+                ));
             }
         };
-        let message = format!("the component `{component}` is {word} now, as an operator asked");
+        if !is_component {
+            rules.set_rule_mode(rule, mode);
+            return self.mode_is_set("rule", rule, &component, word);
+        }
+        if wanted == Wanted::Active {
+            rules.release(&component);
+        }
+        rules.set_mode(&component, mode);
+        self.mode_is_set("component", rule, &component, word)
+    }
+
+    fn mode_is_set(&mut self, what: &str, name: &str, component: &str, word: &str) -> Answer {
+        let message = format!("the {what} `{name}` is {word} now, as an operator asked");
         tracing::info!("{message}");
-        self.say_rules("rule_mode", Some(&component), message.clone());
+        self.say_rules("rule_mode", Some(component), message.clone());
         Answer::Done(message)
     }
 
@@ -97,7 +106,7 @@ impl Rim {
                 refused: self.rules_refused,
                 components: self.sensor.rules.stats(),
             },
-            outputs: self.outputs(),
+            outputs: self.output_reports(),
             self_test: self.self_test.as_ref().map(|it| it.report()).unwrap_or_default(),
             control: self.control.as_ref().map(|it| it.stats()).unwrap_or_default(),
             privileges: self.privileges.clone(),
@@ -137,7 +146,7 @@ impl Rim {
             }
         }
         if self.last_drop.is_some_and(|last| last.elapsed() < MEMORY) {
-            let dropped = report.outputs.iter().filter(|output| output.dropped_total() > 0);
+            let dropped = report.outputs.iter().filter(|output| output.stats.dropped_total() > 0);
             for output in dropped {
                 let problem = format!("the output {} dropped events lately", output.name);
                 health.add(State::Degraded, problem);
@@ -147,7 +156,7 @@ impl Rim {
     }
 
     /// The outputs as they are now.
-    pub(super) fn outputs(&self) -> Vec<metrics::Output> {
-        self.sink.iter().map(|sink| sink.report()).collect()
+    pub(super) fn output_reports(&self) -> Vec<metrics::Output> {
+        self.outputs.as_ref().map(metrics::Output::all).unwrap_or_default()
     }
 }

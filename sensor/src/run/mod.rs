@@ -41,10 +41,11 @@ use crate::event::{Event, Kinds};
 use crate::host::boottime_ns;
 use crate::input::{ContainerAnswer, HashResult, HashStatus, Input, NameAnswers};
 use crate::machine::Sensor;
+use crate::metrics;
 use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
 use crate::rules::Change;
-use crate::sink::{Push, Sink, SinkError};
+use crate::sink::{OpenError, Outputs, Readers};
 use crate::snapshot::SnapshotSettings;
 use crate::users::Questions;
 use notify::Notifier;
@@ -64,6 +65,9 @@ const TURN_INTERVAL: Duration = Duration::from_millis(4);
 
 /// How often counters of the kernel, the clock and the name files are looked at.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often an output that holds up events is looked at.
+const HELD_UP_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Time between two snapshots at least, so that a sensor that loses events all the time does not
 /// read /proc all the time.
@@ -110,8 +114,10 @@ pub struct Record {
 pub enum RunError {
     #[error("cannot capture events")]
     Backend(#[from] BackendError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error("cannot write events")]
-    Sink(#[from] SinkError),
+    Output(#[from] OpenError),
     #[error("cannot load the rules")]
     Rules(#[from] RulesError),
     #[error("cannot record")]
@@ -150,7 +156,8 @@ struct Rim {
     source: Source,
     /// Readable when the source has records.
     ring: AsyncFd<OwnedFd>,
-    sink: Option<Sink>,
+    /// None while recording.
+    outputs: Option<Outputs>,
     recorder: Option<Writer>,
     pool: Option<Pool>,
     control: Option<Server>,
@@ -164,7 +171,7 @@ struct Rim {
     rules: Option<Rules>,
     sender: mpsc::Sender<Message>,
     messages: mpsc::Receiver<Message>,
-    /// Events on their way from the machine to the sink.
+    /// Events on their way from the machine to the outputs.
     out: Vec<Arc<Event>>,
     wall_offset_ns: i64,
     snapshot_settings: SnapshotSettings,
@@ -287,7 +294,7 @@ impl Rim {
         Ok(taken < max)
     }
 
-    /// Lets the machine deliver what is ripe, and hands it to the sink.
+    /// Lets the machine deliver what is ripe, and hands it to the outputs.
     fn step(&mut self) -> Result<(), RunError> {
         if !self.snapshot_running || self.sensor.is_pressed() {
             let now_ns = boottime_ns();
@@ -303,9 +310,9 @@ impl Rim {
 
     /// Lets the self-test go on.
     fn test_self(&mut self) {
-        let outputs = || self.sink.iter().map(Sink::report).collect();
+        let outputs = self.outputs.as_ref();
         if let Some(test) = self.self_test.as_mut().filter(|_| self.ready) {
-            test.tick(outputs);
+            test.tick(|| outputs.map(metrics::Output::all).unwrap_or_default());
         }
     }
 
@@ -334,19 +341,19 @@ impl Rim {
     }
 
     fn deliver(&mut self) {
-        let Some(sink) = &self.sink else {
+        let Some(outputs) = &mut self.outputs else {
             self.out.clear();
             return;
         };
-        let mut test = self.self_test.as_mut().filter(|test| test.is_waiting());
-        for event in self.out.drain(..) {
-            let is_test = test.as_ref().is_some_and(|test| test.recognises(&event));
-            if sink.push(event) == Push::Closed {
-                self.stopping.get_or_insert("nobody reads the events any more");
-            }
-            if let Some(test) = test.take_if(|_| is_test) {
-                test.pushed(&[sink.report()]);
-            }
+        let mut test = self.self_test.as_mut();
+        if let Some(test) = &mut test {
+            test.look_for(&self.out);
+        }
+        if outputs.deliver(&mut self.out) == Readers::None {
+            self.stopping.get_or_insert("nobody reads the events any more");
+        }
+        if let Some(test) = test.filter(|test| test.has_seen() && !outputs.is_held_up()) {
+            test.pushed(&metrics::Output::all(outputs));
         }
     }
 
@@ -386,6 +393,10 @@ impl Rim {
             Some(ripe_ns) if ripe_ns <= now_ns => Duration::from_millis(10),
             Some(ripe_ns) => Duration::from_nanos(ripe_ns - now_ns).max(TURN_INTERVAL),
             None => HOUSEKEEPING_INTERVAL,
+        };
+        let wait = match &self.outputs {
+            Some(outputs) if outputs.is_held_up() => wait.min(HELD_UP_INTERVAL),
+            _ => wait,
         };
         let next = Instant::now() + wait.min(HOUSEKEEPING_INTERVAL);
         self.stop_at.map_or(next, |stop_at| next.min(stop_at))

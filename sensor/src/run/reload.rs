@@ -47,8 +47,8 @@ impl Rim {
         if let Some(rules) = &self.rules {
             rules.rescan();
         }
-        if let Some(sink) = &self.sink {
-            sink.reopen();
+        if let Some(outputs) = &self.outputs {
+            outputs.reopen();
         }
         self.notifier.ready();
         Ok(())

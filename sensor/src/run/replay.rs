@@ -8,7 +8,7 @@ use super::{RunError, rules, settings, summary};
 use crate::config::Config;
 use crate::recording::RecordingError;
 use crate::rules::{Notice, RuleSet};
-use crate::sink::{Push, Sink, WhenFull};
+use crate::sink::{Outputs, Pace, Readers};
 
 /// What came of a replay.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ pub fn replay(path: &Path, config: &Config) -> Result<ReplayReport, RunError> {
         Some(dir) => rules::load_once(dir, &config.rules, Notice::log)?,
         None => RuleSet::new(),
     };
-    let sink = Sink::open(&config.output.sink_settings(WhenFull::Block))?;
+    let mut outputs = Outputs::open(&config.outputs()?, Pace::Patient)?;
     let began = Instant::now();
-    let deliver = |event| sink.push(event) != Push::Closed;
-    let mut replayed = crate::replay::replay(path, &settings::machine(config), set, deliver)?;
-    let stats = sink.finish();
+    let deliver = |event| outputs.deliver(&mut vec![event]) == Readers::Some;
+    let replayed = crate::replay::replay(path, &settings::machine(config), set, deliver)?;
+    let stats = outputs.finish();
     let time = began.elapsed();
-    let totals = summary::totals(&mut replayed.sensor, Some(stats));
+    let totals = summary::totals(&replayed.sensor, &stats);
     let peak_kib = peak_kib();
     Ok(ReplayReport { totals, inputs: replayed.inputs, time, peak_kib, damage: replayed.damage })
 }

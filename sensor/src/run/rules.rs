@@ -79,7 +79,7 @@ fn loader(config: &config::Rules) -> Result<Loader, RulesError> {
     for (name, settings) in config.own_settings() {
         loader = loader.with_own_settings(name, settings);
     }
-    Ok(loader)
+    Ok(loader.with_rule_settings(config.rule_settings()))
 }
 
 /// The rules of a directory, once: for a replay, and for `ocellus rules check`. Calls `each` with

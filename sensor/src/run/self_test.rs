@@ -7,6 +7,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufRead as _, Write as _};
 use std::process::{ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -31,6 +32,10 @@ enum Stage {
         nonce: String,
         began: Instant,
     },
+    /// Its event has come out of the machine; it may wait for an output that holds up all.
+    Seen {
+        began: Instant,
+    },
     /// Its event was handed to the outputs.
     Pushed {
         began: Instant,
@@ -42,7 +47,7 @@ enum Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mark {
     name: String,
-    /// Events settled once ours is.
+    /// Events settled once ours is, or was not for this output.
     position: u64,
     dropped: u64,
 }
@@ -90,13 +95,31 @@ impl SelfTest {
                     self.fail(format!("no event came of an execution in {timeout} s"));
                 }
             }
+            Stage::Seen { began } => {
+                if now - *began > self.timeout() {
+                    let timeout = self.settings.timeout_s;
+                    self.fail(format!("an output held up its event for {timeout} s"));
+                }
+            }
             Stage::Pushed { .. } => self.look(now, &outputs()),
         }
     }
 
-    /// True while events must be shown to [`SelfTest::see`].
-    pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.stage, Stage::Executed { .. })
+    /// Looks for the event of the child among those that are about to be delivered.
+    pub(super) fn look_for(&mut self, events: &[Arc<Event>]) {
+        let Stage::Executed { nonce, began } = &self.stage else { return };
+        let is_ours = |event: &Arc<Event>| {
+            let args = event.texts(Field::PROCESS_ARGS);
+            args.is_some_and(|args| args.len() == 3 && args.get(2) == Some(nonce))
+        };
+        if events.iter().any(is_ours) {
+            self.stage = Stage::Seen { began: *began };
+        }
+    }
+
+    /// True when its event has been seen, and not yet been handed to the outputs.
+    pub(super) fn has_seen(&self) -> bool {
+        matches!(self.stage, Stage::Seen { .. })
     }
 
     /// True when its event has been handed to the outputs.
@@ -104,20 +127,13 @@ impl SelfTest {
         matches!(self.stage, Stage::Pushed { .. })
     }
 
-    /// Whether this is the event of the child.
-    pub(super) fn recognises(&self, event: &Event) -> bool {
-        let Stage::Executed { nonce, .. } = &self.stage else { return false };
-        let Some(args) = event.texts(Field::PROCESS_ARGS) else { return false };
-        args.len() == 3 && args.get(2) == Some(nonce)
-    }
-
     /// The event of the child was handed to the outputs, which are like this right after.
     pub(super) fn pushed(&mut self, outputs: &[metrics::Output]) {
-        let Stage::Executed { began, .. } = self.stage else { return };
+        let Stage::Seen { began } = self.stage else { return };
         let marks = outputs.iter().map(|output| Mark {
             name: output.name.clone(),
-            position: output.found + output.pushed,
-            dropped: output.dropped_total(),
+            position: output.stats.accepted(),
+            dropped: output.stats.dropped_total(),
         });
         self.stage = Stage::Pushed { began, marks: marks.collect() };
     }
@@ -132,9 +148,9 @@ impl SelfTest {
             let Some(output) = outputs.iter().find(|output| output.name == mark.name) else {
                 continue;
             };
-            if output.settled() < mark.position {
+            if output.stats.settled() < mark.position {
                 waits_for = Some(mark.name.clone());
-            } else if output.dropped_total() > mark.dropped {
+            } else if output.stats.dropped_total() > mark.dropped {
                 let problem = format!("the output {} dropped events while it ran", mark.name);
                 return self.fail(problem);
             }

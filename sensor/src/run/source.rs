@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use crate::backend::ebpf::Ebpf;
-use crate::backend::kprobe::Kprobe;
+use crate::backend::kprobe::{Kprobe, LACKS};
 use crate::backend::{BackendError, CaptureSettings, LostCounts, ProbeOutcome, ProbeStatus};
 use crate::config::{Backend, Capture};
 use crate::error_chain::ErrorChain;
@@ -29,18 +29,13 @@ enum Probes {
     Kprobe(Box<Kprobe>),
 }
 
-/// What the kprobe backend does not give, in the words of the log.
-const KPROBE_LACKS: &str = "paths, cgroups, environments and long arguments are read from /proc \
-    afterwards: they are missing for processes that end at once, and named in ocellus.inferred \
-    otherwise; start times of processes that run already are rounded to 10 ms; changes of ids and \
-    names are no events and show with the next one of their process";
-
 impl Source {
     pub(crate) fn open(capture: &Capture) -> Result<Source, BackendError> {
         let settings = CaptureSettings {
             ring_bytes: capture.ring_bytes.0 as u32,
             args_max: capture.args_max.0 as u32,
             env_max: capture.env.map_or(0, |size| size.0 as u32),
+            btf: capture.btf.clone(),
             ids: capture.ids,
         };
         settings.check()?;
@@ -164,7 +159,8 @@ impl Probes {
                     Err(error) => return Err(neither(why, &error)),
                 };
                 let why = ErrorChain(&why).to_string();
-                tracing::warn!("eBPF cannot run here, kprobes do instead: {KPROBE_LACKS}. {why}");
+                let lacks = LACKS.join("; ");
+                tracing::warn!("eBPF cannot run here, kprobes do instead: {lacks}. {why}");
                 Ok(probes)
             }),
         }

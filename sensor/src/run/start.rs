@@ -26,7 +26,7 @@ use crate::machine::Sensor;
 use crate::names::{NameFiles, Resolver};
 use crate::privilege::{self, Needs};
 use crate::recording::Writer;
-use crate::sink::{Sink, WhenFull};
+use crate::sink::{Outputs, Pace};
 
 /// Answers of other threads that may wait for the loop. Twice the requests that the hash pool can
 /// hold: the loop is never that far behind.
@@ -64,9 +64,9 @@ impl Rim {
         privileges.extend(privilege::confine_loop(&config.privileges, &needs));
 
         // Everything from here on does with what the loop may do.
-        let sink = match &recorder {
+        let outputs = match &recorder {
             Some(_) => None,
-            None => Some(Sink::open(&config.output.sink_settings(WhenFull::Drop))?),
+            None => Some(Outputs::open(&config.outputs()?, Pace::Live)?),
         };
         let rules = match (&recorder, &config.rules.dir) {
             (None, Some(dir)) => Some(Rules::start(dir, &config.rules)?),
@@ -88,7 +88,7 @@ impl Rim {
             config_watch,
             source,
             ring,
-            sink,
+            outputs,
             recorder,
             pool,
             control,

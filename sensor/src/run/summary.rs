@@ -4,14 +4,12 @@ use crate::machine::Sensor;
 use crate::rules::RuleCounters;
 use crate::sink::SinkStats;
 
-/// Settles the counters with what the sink could not write; the totals as text.
-pub(crate) fn totals(sensor: &mut Sensor, sink: Option<SinkStats>) -> String {
-    if let Some(sink) = sink {
-        sensor.lose_delivered("sink_full", sink.dropped_full);
-        sensor.lose_delivered("sink_error", sink.dropped_error);
-        sensor.lose_delivered("sink_closed", sink.dropped_closed);
-    }
+/// The totals as text: of the machine, of each output, of each rule.
+pub(crate) fn totals(sensor: &Sensor, outputs: &[(String, SinkStats)]) -> String {
     let mut text = format!("{}\n", sensor.counters());
+    for (name, stats) in outputs {
+        text.push_str(&format!("output {name}: {stats}\n"));
+    }
     for component in sensor.rules.stats() {
         let counters = component.counters;
         let (name, memory_kib) = (&component.name, component.memory_bytes / 1024);

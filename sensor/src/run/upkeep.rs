@@ -8,7 +8,7 @@ use super::{CLOCK_STEP_NS, DRAIN_RECORDS_MAX, RESYNC_INTERVAL, Rim, RunError, su
 use crate::event::Kinds;
 use crate::host::{boottime_ns, wall_offset_ns};
 use crate::input::{Input, Lost};
-use crate::sink::Sink;
+use crate::sink::Outputs;
 
 impl Rim {
     /// Reads the running processes, on a thread of its own. What has happened since `began_ns` must
@@ -76,7 +76,7 @@ impl Rim {
 
     /// Remembers when an output last dropped events.
     fn watch_outputs(&mut self) {
-        let drops = self.outputs().iter().map(crate::metrics::Output::dropped_total).sum();
+        let drops = self.output_reports().iter().map(|output| output.stats.dropped_total()).sum();
         if std::mem::replace(&mut self.drops, drops) < drops {
             self.last_drop = Some(Instant::now());
         }
@@ -101,8 +101,8 @@ impl Rim {
             let bytes = recorder.finish()?;
             tracing::info!(bytes, "the recording is complete");
         }
-        let sink = self.sink.take().map(Sink::finish);
-        eprint!("{}", summary::totals(&mut self.sensor, sink));
+        let outputs = self.outputs.take().map(Outputs::finish).unwrap_or_default();
+        eprint!("{}", summary::totals(&self.sensor, &outputs));
         Ok(())
     }
 }

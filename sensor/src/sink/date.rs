@@ -35,6 +35,16 @@ impl Date {
         std::str::from_utf8(&self.0).expect("digits and separators are ASCII")
     }
 
+    /// `Mar  1 12:00:00`, as syslog has it. In UTC, like everything here.
+    pub fn month_day_time(&self) -> String {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let text = self.as_str();
+        let number = |range: Range<usize>| text[range].parse().unwrap_or(1_usize);
+        let month = MONTHS[(number(5..7) - 1).min(11)];
+        format!("{month} {:2} {}", number(8..10), &text[11..19])
+    }
+
     /// `12:00:00.000`: the time of day, to the millisecond.
     pub fn time_of_day(&self) -> &str {
         &self.as_str()[Date::TIME_OF_DAY]

@@ -1,81 +1,56 @@
-//! Where judged events go: standard output or a file, as JSON, MessagePack or lines for people.
+//! Where judged events go: standard output, files, sockets, and receivers over the network, each
+//! with its own format, selection and bounded queue.
 //!
-//! [`Sink::push`] never blocks the event path unless it is told to: events wait in a bounded queue,
-//! and a thread of the sink's own encodes and writes them.
+//! ```text
+//! Outputs::deliver ─┬─ queue ── thread: encode, write                    stdout, file, socket
+//!                   └─ queue ── thread: encode, append ─ spool ─ thread: send     network
+//! ```
+//!
+//! [`Outputs::deliver`] never blocks the event path: what an output cannot take is dropped and
+//! counted by its cause, or held up within a bound, as its settings say.
 
+mod archive;
+mod backoff;
 pub mod date;
 pub mod encode;
+mod encoder;
+mod file;
 mod json;
-mod output;
+pub mod net;
+mod outputs;
 mod pretty;
+mod queue;
 pub mod quote;
-mod writer;
+mod settings;
+mod stream;
+mod syslog;
+mod tally;
+mod unix;
+mod worker;
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal as _};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use crate::spool::SpoolError;
+use net::PeerError;
 
-use crate::event::Event;
-
+pub use outputs::{Outputs, Pace, Readers};
 pub use pretty::Pretty;
-pub use writer::{Push, Sink, SinkStats};
+pub use settings::{
+    Compression, Facility, Format, QueueSettings, RotateSettings, Selection, SinkSettings,
+    SyslogHeader, Target, WhenFull,
+};
+pub use tally::{SinkStats, cause};
 
-/// How events are written.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    clap::ValueEnum,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// ECS, one JSON object a line.
-    #[default]
-    Json,
-    /// ECS, one MessagePack map after the other.
-    Msgpack,
-    /// One line for a person, in colour on a terminal.
-    Pretty,
+/// An output could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("output {name}")]
+pub struct OpenError {
+    pub name: String,
+    pub source: SinkError,
 }
 
-/// Where events go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Target {
-    #[default]
-    Stdout,
-    /// Created with mode 0600 when it does not exist, appended to when it does.
-    File(PathBuf),
-}
-
-/// What to do with an event when the queue is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhenFull {
-    /// Drop it and count it, so that the kernel's ring is drained whatever the output does.
-    #[default]
-    Drop,
-    /// Wait. For replay, where nothing is lost by waiting.
-    Block,
-}
-
-/// How to open a sink.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SinkSettings {
-    pub format: Format,
-    pub target: Target,
-    pub when_full: WhenFull,
-}
-
-/// Why a sink could not be opened.
+/// Why.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     #[error("cannot write events to {path}: it is a directory; name a file in it")]
@@ -84,60 +59,10 @@ pub enum SinkError {
     Open { path: PathBuf, source: io::Error },
     #[error("cannot write events to standard output")]
     Stdout(#[source] io::Error),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Peer(#[from] PeerError),
     #[error("cannot start the thread that writes events")]
     Thread(#[source] io::Error),
-}
-
-impl Target {
-    fn open(&self) -> Result<File, SinkError> {
-        match self {
-            // Not `io::stdout()`: its buffer looks for line ends, and ours ends where events do.
-            Target::Stdout => {
-                io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(SinkError::Stdout)
-            }
-            Target::File(path) => open_file(path),
-        }
-    }
-
-    fn is_terminal(&self) -> bool {
-        matches!(self, Target::Stdout) && io::stdout().is_terminal()
-    }
-}
-
-fn open_file(path: &Path) -> Result<File, SinkError> {
-    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    opened.map_err(|source| {
-        let path = path.to_owned();
-        if source.kind() == io::ErrorKind::IsADirectory {
-            SinkError::IsDirectory { path }
-        } else {
-            SinkError::Open { path, source }
-        }
-    })
-}
-
-/// Turns events into bytes.
-#[derive(Debug)]
-enum Encoder {
-    Json,
-    Msgpack,
-    Pretty(Pretty),
-}
-
-impl Encoder {
-    fn new(settings: &SinkSettings) -> Encoder {
-        match settings.format {
-            Format::Json => Encoder::Json,
-            Format::Msgpack => Encoder::Msgpack,
-            Format::Pretty => Encoder::Pretty(Pretty::new(settings.target.is_terminal())),
-        }
-    }
-
-    fn encode(&self, event: &Event, out: &mut Vec<u8>) {
-        match self {
-            Encoder::Json => encode::json(event, out),
-            Encoder::Msgpack => encode::msgpack(event, out),
-            Encoder::Pretty(pretty) => pretty.lines(event, out),
-        }
-    }
 }

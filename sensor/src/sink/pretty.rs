@@ -106,6 +106,7 @@ fn process(event: &Event, line: &mut Line) {
         let parent = process_label(event.text(Field::PROCESS_PARENT_NAME), parent_pid);
         line.push(DIM, &format!("  ← {parent}"));
     }
+    before(event, line);
     exit(event, line);
     origin(event, line);
     hash(event, line);
@@ -149,6 +150,15 @@ fn exit(event: &Event, line: &mut Line) {
     }
 }
 
+/// Who the process was, and what it was called, before this event changed that.
+fn before(event: &Event, line: &mut Line) {
+    let user = event.text(Field::OCELLUS_PREVIOUS_USER_NAME);
+    let user = user.or(event.text(Field::OCELLUS_PREVIOUS_USER_ID));
+    for was in [user, event.text(Field::OCELLUS_PREVIOUS_NAME)].into_iter().flatten() {
+        line.push(YELLOW, &format!("  was {}", visible(was)));
+    }
+}
+
 /// Where the executable came from, as far as that is worth a look.
 fn origin(event: &Event, line: &mut Line) {
     let marks = [
@@ -156,6 +166,7 @@ fn origin(event: &Event, line: &mut Line) {
         (Field::OCELLUS_EXE_DELETED, "deleted"),
         (Field::OCELLUS_EXE_SETUID, "setuid"),
         (Field::OCELLUS_EXE_SETGID, "setgid"),
+        (Field::OCELLUS_EXE_CAPABILITIES, "capabilities"),
     ];
     for (field, mark) in marks {
         if event.number(field) == Some(1) {

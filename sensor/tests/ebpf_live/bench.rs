@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// a neighbour that is just being written may hold it up.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What happens to each process, once or more.
+pub const LIFE: [Kind; 3] = [Kind::Fork, Kind::Exec, Kind::Exit];
+
 /// A record that outlives the ring's memory.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -56,8 +59,10 @@ impl Seen {
 pub struct Run {
     pub pid: u32,
     pub status: ExitStatus,
-    /// Its records, in the order of the ring.
+    /// Its records of fork, exec and exit, in the order of the ring.
     pub records: Vec<Seen>,
+    /// Its records of changed ids and names.
+    pub changes: Vec<Seen>,
     /// The records of everybody else meanwhile.
     pub others: Vec<Seen>,
 }
@@ -89,7 +94,8 @@ pub struct Bench {
 impl Bench {
     pub fn new() -> Bench {
         let backend = Ebpf::open(&CaptureSettings::default()).expect("the backend opens");
-        for probe in backend.probes() {
+        // Of process groups some kernels tell for a price only, which is off by default.
+        for probe in backend.probes().iter().filter(|probe| probe.name != "process_groups") {
             assert!(probe.attached(), "{probe}");
         }
         Bench { backend, dir: TempDir::new().expect("a temporary directory") }
@@ -125,16 +131,19 @@ impl Bench {
 
     /// The records up to the exit of a process that was waited for.
     pub fn collect(&mut self, pid: u32, status: ExitStatus) -> Run {
-        let (mut records, mut others) = (Vec::new(), Vec::new());
+        let (mut records, mut changes, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let is_change = |seen: &Seen| matches!(seen.kind, Kind::Ids | Kind::Name | Kind::Pgid);
         let deadline = Instant::now() + PATIENCE;
         loop {
             let drained = self.drain();
             let (own, other): (Vec<Seen>, Vec<Seen>) =
                 drained.into_iter().partition(|seen| seen.record.task.pid == pid);
+            let (changed, own): (Vec<Seen>, Vec<Seen>) = own.into_iter().partition(is_change);
+            changes.extend(changed);
             records.extend(own);
             others.extend(other);
             if records.iter().any(|seen| seen.kind == Kind::Exit) {
-                return Run { pid, status, records, others };
+                return Run { pid, status, records, changes, others };
             }
             assert!(Instant::now() < deadline, "no exit of pid {pid} among {records:#?}");
             std::thread::sleep(Duration::from_millis(1));

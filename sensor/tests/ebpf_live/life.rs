@@ -10,7 +10,7 @@ use ocellus::backend::{CaptureSettings, TaskStart};
 use ocellus_ebpf::abi::{F_KTHREAD, F_THREAD_EXEC, Kind, SpanId};
 
 use crate::Case;
-use crate::bench::{Bench, role};
+use crate::bench::{Bench, LIFE, role};
 
 pub const CASES: &[Case] = &[
     ("who_a_process_is", who_a_process_is),
@@ -210,11 +210,12 @@ fn task_iterator_agrees(bench: &mut Bench) {
 fn raw_tracepoints_tell_the_same(bench: &mut Bench) {
     let by_btf = bench.run(&mut role("end", &[]));
     bench.backend = Ebpf::open_raw(&CaptureSettings::default()).expect("the backend opens");
-    for probe in bench.backend.probes().iter().filter(|probe| probe.name != "tasks") {
+    let on_tracepoints = ["exit", "exec", "fork", "names"];
+    for probe in bench.backend.probes().iter().filter(|it| on_tracepoints.contains(&it.name)) {
         assert!(probe.attached() && probe.attach.starts_with("raw_tp/"), "{probe}");
     }
     let by_raw = bench.run(&mut role("end", &[]));
-    for kind in Kind::PROBED {
+    for kind in LIFE {
         let (one, other) = (by_btf.only(kind), by_raw.only(kind));
         for id in [SpanId::Exe, SpanId::Filename, SpanId::Cwd, SpanId::Cgroup, SpanId::Args] {
             assert_eq!(one.bytes(id), other.bytes(id));

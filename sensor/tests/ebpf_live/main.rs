@@ -9,6 +9,7 @@
 mod bench;
 mod exec;
 mod file;
+mod ids;
 mod leader;
 mod life;
 mod load;
@@ -19,6 +20,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use bench::Bench;
+
+const CASES: [&[Case]; 6] =
+    [life::CASES, load::CASES, exec::CASES, file::CASES, path::CASES, ids::CASES];
 
 /// A case: its name and what it does. It panics when it fails.
 type Case = (&'static str, fn(&mut Bench));
@@ -35,7 +39,7 @@ fn main() -> ExitCode {
     }
     let mut failed = Vec::new();
     let mut count = 0;
-    for (name, case) in [life::CASES, load::CASES, exec::CASES, file::CASES, path::CASES].concat() {
+    for (name, case) in CASES.concat() {
         if !chosen.is_empty() && !chosen.iter().any(|text| name.contains(text.as_str())) {
             continue;
         }

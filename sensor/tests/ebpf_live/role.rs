@@ -19,6 +19,7 @@ pub fn play(arguments: &[String]) -> ExitCode {
     let path = |index: usize| paths.get(index).map_or(Path::new(""), PathBuf::as_path);
     let outcome = match name {
         "end" => Ok(ExitCode::from(7)),
+        "ids" => ids(),
         "wait" => wait(),
         "threads" => threads(),
         "thread-exec" => thread_exec(),
@@ -40,6 +41,17 @@ pub fn play(arguments: &[String]) -> ExitCode {
 fn become_end() -> Outcome {
     let program = std::env::current_exe()?;
     Err(Command::new(program).args(["role", "end"]).exec().into())
+}
+
+/// Takes another name, session, groups and users, in this order, then ends with 0.
+fn ids() -> Outcome {
+    fs::write("/proc/self/comm", "renamed")?;
+    nix::unistd::setsid()?;
+    let gid = |id: u32| nix::unistd::Gid::from_raw(2000 + id);
+    nix::unistd::setresgid(gid(1), gid(2), gid(3))?;
+    let uid = |id: u32| nix::unistd::Uid::from_raw(1000 + id);
+    nix::unistd::setresuid(uid(1), uid(2), uid(3))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Waits for the end of its input, then ends with 0.

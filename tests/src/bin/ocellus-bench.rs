@@ -1,11 +1,13 @@
-//! `make bench`: what the core costs, by stage, on a made-up recording of a storm of processes; what
-//! it holds in memory; and, as root, what the sensor costs on live ones and how late its events are.
+//! `make bench`: what the core costs, by stage, on a made-up recording of a storm of processes;
+//! what it holds in memory; and, as root, what the sensor costs on live ones and how late its
+//! events are.
 //!
 //! `target/release/ocellus-bench hold` measures the hold times from which the default was chosen.
 //!
 //! Absolute figures depend on the machine; the columns of one run compare with each other.
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use ocellus::actions::Actions;
 use ocellus::aggregate::Policy;
+use ocellus::digest::cache::{Cache, Lookup};
 use ocellus::digest::identity::Identity;
 use ocellus::enrich::Enricher;
 use ocellus::event::Event;
@@ -25,19 +28,21 @@ use ocellus::recording::Writer;
 use ocellus::rules::{Loader, Metering, RuleEngine, RuleSet};
 use ocellus::sink::encode;
 use ocellus_tests::churn::Churn;
-use ocellus_tests::latency::{self, Load};
+use ocellus_tests::latency::{self, Load, Setup};
 use ocellus_tests::load;
 use ocellus_tests::program::ocellus;
 use ocellus_tests::workload::{preamble, storm};
 
 /// Processes of the workload: three raw events each.
 const PROCESSES: u32 = 40_000;
-/// Time between two raw events: 50,000 raw events/s, so that some 5,000 are held.
+/// Time between two raw events: 50,000 raw events/s, so that some 2,500 are held.
 const STEP_NS: u64 = 20_000;
 /// Records fed between two steps, as the rim drains the ring.
 const BATCH: usize = 256;
 /// Raw events that wait in the queue while it is measured: what the default hold time keeps.
-const HELD: usize = 5_000;
+const HELD: usize = 2_500;
+/// Files whose hashes are remembered while looking one up is measured.
+const HASHES: NonZeroUsize = NonZeroUsize::new(4_096).expect("it is not zero");
 /// Rounds of each measurement; the fastest counts, the others met something else.
 const ROUNDS: usize = 5;
 
@@ -102,7 +107,7 @@ fn churn() {
     assert!(many <= few + few / 10, "it grew by more than a tenth");
 }
 
-/// Latency and merging by hold time.
+/// Latency and merging by hold time, without hashes.
 fn holds() {
     println!("processes that are one event, and milliseconds from the kernel to the output");
     println!(
@@ -112,7 +117,11 @@ fn holds() {
     for hold_ms in HOLDS_MS {
         for load in LOADS {
             let hold = hold_ms.to_string();
-            latency_line(&hold, load, latency::measure(Some(hold_ms), load, LATENCY_DURATION));
+            latency_line(
+                &hold,
+                load,
+                latency::measure(Setup::Hold { ms: hold_ms }, load, LATENCY_DURATION),
+            );
         }
     }
 }
@@ -224,7 +233,7 @@ fn core_stages(records: &Workload) {
         let mut table = Table::new(65_536, 1_000_000_000);
         timed(|| {
             for raw in &raws {
-                table.apply(raw, |id| identity.entity_id(id).into());
+                table.apply(raw, None, |id| identity.entity_id(id).into());
                 table.sweep(raw.time_ns);
             }
         })
@@ -233,7 +242,7 @@ fn core_stages(records: &Workload) {
     let execs: Vec<_> = raws().filter(|raw| raw.kind == Kind::Exec).take(4_096).collect();
     let mut table = Table::new(65_536, 1_000_000_000);
     for raw in &execs {
-        table.apply(raw, |id| identity.entity_id(id).into());
+        table.apply(raw, None, |id| identity.entity_id(id).into());
     }
     let mut enricher = Enricher::new(Actions::Auditbeat, 8, true);
     let (enrich, ()) = fastest(|| {
@@ -245,6 +254,19 @@ fn core_stages(records: &Workload) {
         })
     });
     line("make an event", enrich, execs.len());
+    let ids: Vec<_> = execs.iter().filter_map(|raw| raw.image.as_ref()?.file_id()).collect();
+    let mut cache = Cache::new(HASHES, u64::MAX);
+    for id in &ids {
+        cache.finish(HashResult::without_digests(*id, HashStatus::TooLarge, None), 0);
+    }
+    let (lookup, ()) = fastest(|| {
+        timed(|| {
+            for id in &ids {
+                assert!(matches!(black_box(cache.lookup(id, 0)), Lookup::Hit(_)));
+            }
+        })
+    });
+    line("look up a known hash", lookup, ids.len());
 }
 
 /// The same workload as a recording, through `ocellus replay`.
@@ -331,7 +353,7 @@ fn live() {
         "hold ms", "load", "run", "whole %", "p50", "p99"
     );
     for load in LOADS {
-        latency_line("default", load, latency::measure(None, load, LATENCY_DURATION));
+        latency_line("default", load, latency::measure(Setup::Default, load, LATENCY_DURATION));
     }
 }
 

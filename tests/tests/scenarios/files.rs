@@ -26,6 +26,21 @@ pub const GROUP: Group = Group {
             run: memfd,
         },
         Scenario {
+            name: "sparse executable",
+            expected: "the hash of all of it, holes as zeros",
+            run: sparse,
+        },
+        Scenario {
+            name: "executable above hash.max_file_size",
+            expected: "`ocellus.hash.status` is `too_large`, and why; no hash, and no waiting",
+            run: too_large,
+        },
+        Scenario {
+            name: "executable that changes before it is read",
+            expected: "`changed`, `gone` or `ok`, never the hash of what took its place",
+            run: changes_at_once,
+        },
+        Scenario {
             name: "executable opened, removed, then executed",
             expected: "flagged `ocellus.exe.deleted`; the path that it had; the hash of its \
                        content",
@@ -111,6 +126,70 @@ fn memfd(stage: &Stage) -> Held {
             ("ocellus.truncated", json!(null)),
         ],
     );
+    Held::Yes
+}
+
+/// A copy of the still program with so many bytes in all, of which the end is a hole.
+fn with_hole(stage: &Stage, name: &str, bytes: u64) -> std::path::PathBuf {
+    let path = stage.directory(name).join("program");
+    copy(STILL, &path);
+    let file = std::fs::File::options().append(true).open(&path).expect("it is ours");
+    file.set_len(bytes).expect("a hole takes no room");
+    path
+}
+
+fn sparse(stage: &Stage) -> Held {
+    const BYTES: u64 = 8 << 20;
+    let path = with_hole(stage, "sparse", BYTES);
+    let mut actor = stage.begin(&mut Command::new(&path));
+    wait_for_hash(&actor, 1);
+    actor.release();
+    expect(
+        actor.finish().root().the("exec"),
+        &[
+            ("ocellus.exe.size", json!(BYTES)),
+            ("ocellus.hash.status", json!("ok")),
+            ("process.hash.sha256", json!(sha256(&path))),
+        ],
+    );
+    Held::Yes
+}
+
+fn too_large(stage: &Stage) -> Held {
+    let path = with_hole(stage, "too-large", 101 << 20);
+    let family = stage.play(&mut Command::new(&path));
+    let root = family.root();
+    let exec = root.the("exec");
+    expect(
+        exec,
+        &[("ocellus.hash.status", json!("too_large")), ("process.hash.sha256", json!(null))],
+    );
+    let why = exec["error"]["message"].as_str().unwrap_or_default();
+    assert!(why.contains("hash.max_file_size"), "{exec:#}");
+    Held::Yes
+}
+
+/// It is a race, which the sensor may win or lose. What it may not do is to be wrong.
+fn changes_at_once(stage: &Stage) -> Held {
+    let dir = stage.directory("changes");
+    for round in 0..20 {
+        let (path, other) = (dir.join(format!("program-{round}")), dir.join("other"));
+        copy(STILL, &path);
+        copy(WORKLOAD, &other);
+        let truth = sha256(&path);
+        let mut child = Command::new(&path);
+        let actor = stage.begin(&mut child);
+        std::fs::rename(&other, &path).expect("it is one directory");
+        let family = actor.finish();
+        let root = family.root();
+        let exec = root.the("exec");
+        let digest = &exec["process"]["hash"]["sha256"];
+        match exec["ocellus"]["hash"]["status"].as_str() {
+            Some("ok") => assert_eq!(*digest, json!(truth)),
+            Some("changed" | "gone") => assert_eq!(*digest, json!(null)),
+            other => panic!("{other:?} in {exec:#}"),
+        }
+    }
     Held::Yes
 }
 

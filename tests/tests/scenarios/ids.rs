@@ -65,12 +65,12 @@ pub const GROUP: Group = Group {
             run: all_threads_ids,
         },
         Scenario {
-            name: "setsid",
+            name: "setsid, as a change",
             expected: "an event with session and process group after and before",
             run: set_session,
         },
         Scenario {
-            name: "setpgid",
+            name: "setpgid, as a change",
             expected: "an event with the process group after and before; where only system calls \
                        tell and a parent moves its child, it shows with the child's next event",
             run: set_process_group,

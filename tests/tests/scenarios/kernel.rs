@@ -32,7 +32,7 @@ pub const GROUP: Group = Group {
 };
 
 /// Set where the kernel belongs to the scenarios: there they may change settings of all of it.
-const GUEST_VARIABLE: &str = "SCENARIOS_GUEST";
+pub const GUEST_VARIABLE: &str = "SCENARIOS_GUEST";
 
 /// Where the program for a core is set (core(5)).
 const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";
@@ -87,8 +87,8 @@ fn release_agent(stage: &Stage) -> Held {
     let (helper, wait) = helper(&dir);
     let at = dir.join("cgroup");
     fs::create_dir(&at).expect("there is room");
-    // Without a controller it concerns nobody else.
-    let options = format!("none,name=ocellus-scenario,release_agent={helper}");
+    // Without a controller, and under a name of its own, it concerns nobody else.
+    let options = format!("none,name=ocellus-{},release_agent={helper}", std::process::id());
     let (cgroup, flags) = (Some("cgroup"), MsFlags::empty());
     if let Err(errno) = mount(cgroup, &at, cgroup, flags, Some(options.as_str())) {
         return Held::Unsupported(format!("no cgroups of version 1 can be mounted ({errno})"));

@@ -25,6 +25,7 @@ mod runner;
 mod sessions;
 mod snapshot;
 mod stage;
+mod stall;
 mod storms;
 mod threads;
 
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 use runner::{Group, Outcome};
 
 /// In the order of the page.
-const GROUPS: [Group; 13] = [
+const GROUPS: [Group; 14] = [
     births::GROUP,
     threads::GROUP,
     execs::GROUP,
@@ -46,6 +47,7 @@ const GROUPS: [Group; 13] = [
     containers::GROUP,
     kernel::GROUP,
     storms::GROUP,
+    stall::GROUP,
     snapshot::GROUP,
 ];
 

@@ -37,6 +37,9 @@ pub fn check(groups: &[Group], results: &[Outcomes]) -> Vec<Outcomes> {
 fn page(groups: &[Group], results: &[Outcomes]) -> String {
     let state = |name: &str| match results.iter().find(|result| result.name == name) {
         Some(Outcomes { outcome: Outcome::Holds, .. }) => "holds".to_owned(),
+        Some(Outcomes { outcome: Outcome::Limited(reason), .. }) => {
+            format!("holds within a limit: {reason}")
+        }
         Some(Outcomes { outcome: Outcome::Unsupported(reason), .. }) => {
             format!("unsupported here: {reason}")
         }

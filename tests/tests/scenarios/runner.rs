@@ -37,6 +37,8 @@ pub struct Group {
 /// How a scenario ends that did not fail.
 pub enum Held {
     Yes,
+    /// As far as the backend can: what it cannot, for this reason, was not asked of it.
+    Limited(&'static str),
     /// This kernel or host cannot do what the scenario is about, for this reason.
     Unsupported(String),
 }
@@ -44,6 +46,7 @@ pub enum Held {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Outcome {
     Holds,
+    Limited(&'static str),
     Unsupported(String),
     Fails(String),
 }
@@ -147,11 +150,13 @@ fn catch_messages() {
 pub fn attempt(name: &str, run: impl FnOnce() -> Held) -> Outcome {
     let outcome = match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Held::Yes) => Outcome::Holds,
+        Ok(Held::Limited(reason)) => Outcome::Limited(reason),
         Ok(Held::Unsupported(reason)) => Outcome::Unsupported(reason),
         Err(_) => Outcome::Fails(MESSAGE.take()),
     };
     let word = match &outcome {
         Outcome::Holds => "ok".to_owned(),
+        Outcome::Limited(reason) => format!("ok, within a limit: {reason}"),
         Outcome::Unsupported(reason) => format!("unsupported here: {reason}"),
         Outcome::Fails(_) => "FAILED".to_owned(),
     };

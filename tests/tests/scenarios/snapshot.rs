@@ -13,13 +13,31 @@ use crate::stage::{Actor, STILL, Stage, WORKLOAD};
 pub const GROUP: Group = Group {
     title: "Running processes",
     alone: true,
-    scenarios: &[Scenario {
-        name: "sensor started after 200 processes",
-        expected: "each is told once, with its parent, under the entity id that a sensor which \
-                   saw it start gave it; their ends follow",
-        run: started_late,
-    }],
+    scenarios: &[
+        Scenario {
+            name: "sensor started after 200 processes",
+            expected: "each is told once, with its parent, under the entity id that a sensor which \
+                       saw it start gave it; their ends follow",
+            run: started_late,
+        },
+        Scenario {
+            name: "the sensor itself",
+            expected: "told, and flagged `ocellus.self`; others are not",
+            run: itself,
+        },
+    ],
 };
+
+fn itself(stage: &Stage) -> Held {
+    let told = |pid: u32| {
+        stage.event("running process", |event| {
+            kind(event) == "existing" && field(event, "process.pid") == &json!(pid)
+        })
+    };
+    expect(&told(stage.sensor_pid()), &[("ocellus.self", json!(true))]);
+    expect(&told(std::process::id()), &[("ocellus.self", json!(null))]);
+    Held::Yes
+}
 
 /// So many commands, each with so many children: 200 processes.
 const COMMANDS: usize = 20;
@@ -37,7 +55,7 @@ fn started_late(stage: &Stage) -> Held {
         });
     }
     let dir = tempfile::Builder::new().prefix("ocellus-late-").tempdir().expect("there is room");
-    let late = Running::start(dir.path(), &[]);
+    let late = Running::start(dir.path(), &["--backend", stage.backend()]);
     // All that runs is read before any of it is told; who ends earlier may not be seen running.
     let any = json!(actors[0].pid);
     late.wait_for_event("running process", |event| field(event, "process.pid") == &any);

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::family::{Facts, Family};
+use crate::runner::Held;
 
 /// The programs of `tests/workload/`.
 pub const WORKLOAD: &str = env!("OCELLUS_WORKLOAD");
@@ -25,11 +26,19 @@ pub const STILL32: &str = env!("OCELLUS_STILL32");
 pub const ENV_BYTES: usize = 16 << 10;
 
 /// Each raw event is an event of its own, so that what is told does not depend on how fast a busy
-/// machine runs a scenario. Changes of ids are seen by whatever way this kernel has. That they merge is tested where one sensor serves one test. Hashes are
-/// waited for, however late they come.
-const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n[capture]\nenv = \"16KiB\"\nids = \"syscalls\"\n\n\
+/// machine runs a scenario. That they merge is tested where one sensor serves one test. Changes of
+/// ids are seen by whatever way this kernel has. Hashes are waited for, however late they come.
+const CONFIG: &str = "[aggregate]\npolicy = \"minimal\"\n\n\
+    [capture]\nenv = \"16KiB\"\nids = \"syscalls\"\n\n\
     [hash]\nwait_ms = 60000\n";
 
+/// Names the backend to try, where it is not the one that the sensor would choose.
+const BACKEND_VARIABLE: &str = "SCENARIOS_BACKEND";
+
+/// What the kprobe backend cannot give.
+const KPROBE_READS_LATE: &str = "kprobes copy 192 bytes of arguments and 128 of the file name that \
+    was passed to exec, and no environment; the rest is read from /proc, as long as the process \
+    lives, and what is missing is marked as cut";
 /// Below the stage's directory, where the files of container runtimes are looked for.
 const RUNTIMES: &str = "runtimes";
 
@@ -38,6 +47,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 pub struct Stage {
     dir: TempDir,
+    backend: String,
     running: Running,
     written: Mutex<Written>,
 }
@@ -64,16 +74,26 @@ impl Stage {
         let own = format!("[rules]\ncache_dir = {cache:?}\n\n[container]\nroot = {runtimes:?}\n");
         let config = format!("{CONFIG}\n{own}");
         std::fs::write(dir.path().join("ocellus.toml"), config).expect("it is writable");
-        let running = Running::start(dir.path(), &[]);
-        let stage = Stage { dir, running, written: Mutex::default() };
+        let backend = std::env::var(BACKEND_VARIABLE).unwrap_or_else(|_| "auto".to_owned());
+        let running = Running::start(dir.path(), &["--backend", &backend]);
+        let stage = Stage { dir, backend, running, written: Mutex::default() };
         // Once this is told, so is all that ran before, and its hashes are known.
         stage.play(&mut stage.workload(["exit", "0"]));
         stage
     }
 
+    /// What `--backend` was given.
+    pub fn backend(&self) -> &str {
+        &self.backend
+    }
+
     /// Stops the sensor.
     pub fn close(self) -> Ended {
         self.running.stop()
+    }
+
+    pub fn sensor_pid(&self) -> u32 {
+        self.running.pid()
     }
 
     /// A directory for one scenario, which goes with the stage.
@@ -101,6 +121,17 @@ impl Stage {
         self.start(command.stdin(Stdio::null())).finish()
     }
 
+    /// Runs a program that lives as long as its standard input. With kprobes that is until its exec
+    /// is told, as what they do not copy is read from /proc then.
+    pub fn play_told(&self, command: &mut Command) -> (Family, Held) {
+        if self.backend != "kprobe" {
+            return (self.play(command), Held::Yes);
+        }
+        let actor = self.begin(command);
+        actor.wait_for("exec", |family| family.root().kinds().contains(&"exec").then_some(()));
+        (actor.finish(), Held::Limited(KPROBE_READS_LATE))
+    }
+
     /// Starts a command whose standard input stays open until the scenario says so.
     pub fn begin(&self, command: &mut Command) -> Actor<'_> {
         self.start(command.stdin(Stdio::piped()))
@@ -108,10 +139,7 @@ impl Stage {
 
     fn start(&self, command: &mut Command) -> Actor<'_> {
         let from = self.events().events.len();
-        let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
-            Ok(child) => child,
-            Err(error) => panic!("cannot start {command:?}: {error}"),
-        };
+        let mut child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
         let stdin = child.stdin.take();
         Actor { stage: self, pid: child.id(), child, stdin, from }
     }
@@ -231,4 +259,22 @@ pub fn sha256(path: &Path) -> String {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(std::fs::read(path).expect("it is readable"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Starts a command. A file that was just written may be busy: a child that another thread forked
+/// meanwhile holds it open for writing until it executes something.
+fn spawn(command: &mut Command) -> Child {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match command.spawn() {
+            Ok(child) => return child,
+            Err(error)
+                if error.kind() == std::io::ErrorKind::ExecutableFileBusy
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(LOOK);
+            }
+            Err(error) => panic!("cannot start {command:?}: {error}"),
+        }
+    }
 }

@@ -20,7 +20,7 @@ impl Rule for Detection {
     }
 
     fn on_event(&mut self, event: &Event) -> Option<Verdict> {
-        let user = event.user_name().unwrap_or_else(|| "someone".to_owned());
+        let user = event.user_name().unwrap_or_else(|| "someone".into());
         Some(alert(MEDIUM, format!("{user} started {}", event.process_command_line()?)))
     }
 }

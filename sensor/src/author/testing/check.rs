@@ -11,22 +11,23 @@ use crate::rules::trial::{Asked, Trial};
 /// Alerts and hidden events that are named; the others are counted.
 const NAMED_MAX: usize = 10;
 
-/// What differs from what was expected. `why_not` says why the component was not called.
+/// What differs from what was expected. `why_not` says why a rule was not called.
 pub(super) fn differences(
     expected: &Expected,
     asked: &Asked,
-    why_not: impl Fn() -> Vec<String>,
+    why_not: impl Fn(&str) -> Vec<String>,
 ) -> Vec<String> {
     let said = said(&asked.verdict);
     let mut wrong = broken(asked);
     let missing: Vec<&String> =
         expected.rules.iter().filter(|rule| !said.iter().any(|it| it.rule == **rule)).collect();
-    for rule in &missing {
+    for rule in missing {
         wrong.push(format!("expected `{rule}` to match, and it said nothing"));
-    }
-    if !missing.is_empty() && !asked.called {
-        wrong.push("it was not called:".into());
-        wrong.extend(why_not().into_iter().map(|why| format!("  {why}")));
+        let why_not = why_not(rule);
+        if !why_not.is_empty() {
+            wrong.push("it was not called:".into());
+            wrong.extend(why_not.into_iter().map(|why| format!("  {why}")));
+        }
     }
     for it in said.iter().filter(|it| !expected.rules.contains(&it.rule)) {
         if !matches!(it.what, What::Fault { .. }) {

@@ -1,11 +1,11 @@
 //! Loads and attaches the programs, each as the kernel accepts it.
 
 use aya::Btf;
-use aya::programs::{BtfTracePoint, Iter, ProgramError, RawTracePoint};
+use aya::programs::{BtfTracePoint, Iter, Program, ProgramError, RawTracePoint};
 use ocellus_ebpf::abi::Kind;
 
 use super::chain;
-use crate::backend::{ProbeOutcome, ProbeStatus};
+use crate::backend::{ProbeStatus, Way, WayResult};
 
 /// Lines of the verifier's log that an error quotes: the last ones say what it objects to.
 const LOG_LINES: usize = 4;
@@ -59,8 +59,8 @@ pub(super) struct Attached {
     pub(super) has_spare: bool,
 }
 
-/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
-/// With `spare`, both raw_tp programs are attached behind tp_btf.
+/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or
+/// `only_raw` is set. With `spare`, both raw_tp programs are attached behind tp_btf.
 pub(super) fn attach_probes(
     programs: &mut aya::Ebpf,
     btf: &Btf,
@@ -70,14 +70,14 @@ pub(super) fn attach_probes(
     let (mut statuses, mut all) = (Vec::new(), Vec::new());
     for Probe { kind, tracepoint, btf: btf_program, raw, spare_names } in PROBES {
         let by_raw = format!("raw_tp/{tracepoint}");
-        let mut refused = String::new();
+        let mut ways = Vec::new();
         if !only_raw {
-            let by_btf = format!("tp_btf/{tracepoint}");
             let tried = attach_btf(programs, btf_program, tracepoint, btf);
-            if let Err(error) = &tried {
-                refused = format!("tp_btf: {}; ", reason(error));
-            } else {
-                statuses.push(status(kind.name(), by_btf, tried));
+            let attached = tried.is_ok();
+            ways.push(way(format!("tp_btf/{tracepoint}"), tried));
+            if attached {
+                ways.push(Way { attach: by_raw.clone(), result: WayResult::Untried });
+                statuses.push(ProbeStatus::of(kind.name(), ways));
                 let mut has_spare = false;
                 for (raw, name) in raw.iter().zip(spare_names).filter(|_| spare) {
                     let tried = attach_raw(programs, raw, tracepoint);
@@ -92,25 +92,38 @@ pub(super) fn attach_probes(
         if tried.is_ok() {
             all.push(Attached { kind, program: raw[0], has_spare: false });
         }
-        let mut status = status(kind.name(), by_raw, tried);
-        if let ProbeOutcome::Skipped { reason } = &mut status.outcome {
-            *reason = format!("{refused}raw_tp: {reason}");
-        }
-        statuses.push(status);
+        ways.push(way(by_raw, tried));
+        statuses.push(ProbeStatus::of(kind.name(), ways));
     }
     (statuses, all)
 }
 
+/// What became of a probe that has one way only.
 pub(super) fn status(
     name: &'static str,
     attach: String,
     tried: Result<(), ProgramError>,
 ) -> ProbeStatus {
-    let outcome = match tried {
-        Ok(()) => ProbeOutcome::Attached,
-        Err(error) => ProbeOutcome::Skipped { reason: reason(&error) },
+    ProbeStatus::of(name, vec![way(attach, tried)])
+}
+
+pub(super) fn way(attach: String, tried: Result<(), ProgramError>) -> Way {
+    let result = match tried {
+        Ok(()) => WayResult::Attached,
+        Err(error) => WayResult::Refused { reason: reason(&error) },
     };
-    ProbeStatus { name, attach, outcome }
+    Way { attach, result }
+}
+
+/// The program of this name, which is of this type.
+pub(super) fn find<'a, P>(
+    programs: &'a mut aya::Ebpf,
+    name: &str,
+) -> Result<&'a mut P, ProgramError>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    programs.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?.try_into()
 }
 
 pub(super) fn attach_btf(
@@ -119,8 +132,7 @@ pub(super) fn attach_btf(
     tracepoint: &str,
     btf: &Btf,
 ) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut BtfTracePoint = found.try_into()?;
+    let program: &mut BtfTracePoint = find(programs, program)?;
     program.load(tracepoint, btf)?;
     program.attach()?;
     Ok(())
@@ -131,8 +143,7 @@ pub(super) fn attach_raw(
     program: &str,
     tracepoint: &str,
 ) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut RawTracePoint = found.try_into()?;
+    let program: &mut RawTracePoint = find(programs, program)?;
     program.load()?;
     program.attach(tracepoint)?;
     Ok(())
@@ -141,9 +152,7 @@ pub(super) fn attach_raw(
 /// Loads the task iterator, which attaches each time that it is asked.
 pub(super) fn load_tasks(programs: &mut aya::Ebpf, btf: &Btf) -> ProbeStatus {
     let mut load = || -> Result<(), ProgramError> {
-        let found =
-            programs.program_mut(TASKS_PROGRAM).ok_or(ProgramError::UnexpectedProgramType)?;
-        let program: &mut Iter = found.try_into()?;
+        let program: &mut Iter = find(programs, TASKS_PROGRAM)?;
         program.load("task", btf)
     };
     let tried = load();

@@ -1,6 +1,6 @@
 //! A socket of the kernel's process connector (linux/cn_proc.h), which sends a message for each
-//! fork, exec, exit and change of ids. Ours takes none: its filter looks at them in the process that
-//! they are about, at the moment of the change.
+//! fork, exec, exit and change of ids. Ours takes none: its filter looks at them in the process
+//! that they are about, at the moment of the change.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};

@@ -8,10 +8,10 @@ use aya::Btf;
 use aya::programs::{FEntry, KProbe, ProgramError, SocketFilter};
 use ocellus_ebpf::abi::Kind;
 
-use super::attach::{Attached, attach_btf, attach_raw, reason, status};
+use super::attach::{Attached, attach_btf, attach_raw, find, reason, status};
 use super::chain;
 use super::connector::Connector;
-use crate::backend::{IdProbes, ProbeOutcome, ProbeStatus};
+use crate::backend::{IdProbes, ProbeStatus, WAITS_FOR_SYSCALLS, Way, WayResult};
 
 const SYSCALL: &str = "raw_tp/sys_exit";
 const CONNECTOR: &str = "socket filter on cn_proc";
@@ -58,7 +58,7 @@ const PIDS: Function = Function {
 /// What stands in for a function.
 enum Fallback {
     Syscall,
-    Connector(Connector),
+    Connector,
     /// Why there is none.
     None(String),
 }
@@ -81,44 +81,44 @@ pub(super) fn attach_ids(
     );
     let fallback = match (&credentials, &pids) {
         (Ok(_), Ok(_)) => None,
-        _ => Some(fall_back(programs, wanted)),
+        _ => Some(ids.fall_back(programs, wanted)),
     };
-    // The connector does not tell of each.
-    let row = |name, function: &Result<String, String>, by_connector: Option<&str>| {
-        let (attach, outcome) = match (function, &fallback) {
-            (Ok(attach), _) => (attach.clone(), ProbeOutcome::Attached),
-            (Err(_), Some(Fallback::Syscall)) => (SYSCALL.to_owned(), ProbeOutcome::Attached),
-            (Err(why), fallback) => {
-                if let (Some(Fallback::Connector(_)), Some(but)) = (fallback, by_connector) {
-                    let attach = format!("{CONNECTOR}{but}");
-                    return ProbeStatus { name, attach, outcome: ProbeOutcome::Attached };
-                }
-                let more = match fallback {
-                    Some(Fallback::None(reason)) => reason.as_str(),
-                    _ => {
-                        "raw_tp/sys_exit: it slows every system call of the host, so it waits \
-                          for capture.ids = \"syscalls\""
-                    }
-                };
-                (SYSCALL.to_owned(), ProbeOutcome::Skipped { reason: format!("{why}; {more}") })
-            }
-        };
-        ProbeStatus { name, attach, outcome }
-    };
+    let fallback = fallback.as_ref();
     ids.statuses = vec![
-        row("credentials", &credentials, Some("; not of capabilities alone")),
-        row("sessions", &pids, Some("")),
-        row("process_groups", &pids, None),
+        row("credentials", &credentials, fallback, Some("; not of capabilities alone")),
+        row("sessions", &pids, fallback, Some("")),
+        row("process_groups", &pids, fallback, None),
     ];
-    if let Some(Fallback::Connector(connector)) = fallback {
-        ids.connector = Some(connector);
-    }
     ids.names(programs, btf, only_raw);
     ids
 }
 
+/// What became of one probe. `by_connector`: what to say of the connector, if it tells of this.
+fn row(
+    name: &'static str,
+    function: &Result<String, String>,
+    fallback: Option<&Fallback>,
+    by_connector: Option<&str>,
+) -> ProbeStatus {
+    let way = |attach: &str, result| Way { attach: attach.to_owned(), result };
+    let refused = |reason: &str| WayResult::Refused { reason: reason.to_owned() };
+    let by_function = match function {
+        Ok(attach) => return ProbeStatus::of(name, vec![way(attach, WayResult::Attached)]),
+        Err(reasons) => way("its function", refused(reasons.trim_end_matches("; "))),
+    };
+    let instead = match (fallback, by_connector) {
+        (Some(Fallback::Syscall), _) => way(SYSCALL, WayResult::Attached),
+        (Some(Fallback::Connector), Some(but)) => {
+            way(&format!("{CONNECTOR}{but}"), WayResult::Attached)
+        }
+        (Some(Fallback::None(reason)), _) => way(SYSCALL, refused(reason)),
+        _ => way(SYSCALL, refused(WAITS_FOR_SYSCALLS)),
+    };
+    ProbeStatus::of(name, vec![by_function, instead])
+}
+
 impl Ids {
-    /// Probes a function: how, or why not.
+    /// Probes a function: how, or why not, each reason ended by `; `.
     fn function(
         &mut self,
         programs: &mut aya::Ebpf,
@@ -133,23 +133,40 @@ impl Ids {
                     self.attached(function.kind, program);
                     return Ok(format!("fentry/{}", function.name));
                 }
-                Err(error) => refused.push(format!("fentry: {}", reason(&error))),
+                Err(error) => refused.push(format!("fentry: {}; ", reason(&error))),
             }
         }
         // Of several forms, the last one is the oldest: its refusal says it all.
-        let refused = refused.pop();
+        let refused = refused.pop().unwrap_or_default();
         if without.kprobe {
-            return Err(refused.unwrap_or_default());
+            return Err(refused);
         }
         match attach_kprobe(programs, function.kprobe, function.name) {
             Ok(()) => {
                 self.attached(function.kind, function.kprobe);
                 Ok(format!("kprobe/{}", function.name))
             }
-            Err(error) => {
-                let kprobe = format!("kprobe: {}", reason(&error));
-                Err(refused.into_iter().chain([kprobe]).collect::<Vec<_>>().join("; "))
+            Err(error) => Err(format!("{refused}kprobe: {}; ", reason(&error))),
+        }
+    }
+
+    fn fall_back(&mut self, programs: &mut aya::Ebpf, wanted: IdProbes) -> Fallback {
+        let mut refused = String::new();
+        if wanted == IdProbes::Syscalls {
+            match attach_raw(programs, "oc_ids_syscall", "sys_exit") {
+                Ok(()) => {
+                    self.attached(Kind::Ids, "oc_ids_syscall");
+                    return Fallback::Syscall;
+                }
+                Err(error) => refused = format!("{SYSCALL}: {}; ", reason(&error)),
             }
+        }
+        match attach_connector(programs) {
+            Ok(connector) => {
+                self.connector = Some(connector);
+                Fallback::Connector
+            }
+            Err(error) => Fallback::None(format!("{refused}cn_proc: {error}")),
         }
     }
 
@@ -173,28 +190,13 @@ impl Ids {
     }
 }
 
-fn fall_back(programs: &mut aya::Ebpf, wanted: IdProbes) -> Fallback {
-    let mut refused = String::new();
-    if wanted == IdProbes::Syscalls {
-        match attach_raw(programs, "oc_ids_syscall", "sys_exit") {
-            Ok(()) => return Fallback::Syscall,
-            Err(error) => refused = format!("raw_tp/sys_exit: {}; ", reason(&error)),
-        }
-    }
-    match attach_connector(programs) {
-        Ok(connector) => Fallback::Connector(connector),
-        Err(error) => Fallback::None(format!("{refused}cn_proc: {error}")),
-    }
-}
-
 fn attach_fentry(
     programs: &mut aya::Ebpf,
     program: &str,
     function: &str,
     btf: &Btf,
 ) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut FEntry = found.try_into()?;
+    let program: &mut FEntry = find(programs, program)?;
     program.load(function, btf)?;
     program.attach()?;
     Ok(())
@@ -205,8 +207,7 @@ fn attach_kprobe(
     program: &str,
     function: &str,
 ) -> Result<(), ProgramError> {
-    let found = programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?;
-    let program: &mut KProbe = found.try_into()?;
+    let program: &mut KProbe = find(programs, program)?;
     program.load()?;
     program.attach(function, 0)?;
     Ok(())
@@ -223,9 +224,7 @@ fn attach_connector(programs: &mut aya::Ebpf) -> Result<Connector, String> {
 }
 
 fn load_filter(programs: &mut aya::Ebpf) -> Result<&mut SocketFilter, ProgramError> {
-    let found = programs.program_mut("oc_ids_connector");
-    let program: &mut SocketFilter =
-        found.ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
+    let program: &mut SocketFilter = find(programs, "oc_ids_connector")?;
     program.load()?;
     Ok(program)
 }

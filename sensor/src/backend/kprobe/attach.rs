@@ -6,7 +6,7 @@ use super::fields::{self, Arguments, Layout, Wanted};
 use super::maker::Tells;
 use super::rings::{Cpus, Rings};
 use super::tracefs::Definitions;
-use crate::backend::{ProbeOutcome, ProbeStatus};
+use crate::backend::{ProbeStatus, Way as TriedWay, WayResult};
 
 /// A kind of hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,24 +175,25 @@ fn attach(
     plan: &Plan,
     variant: Variant,
 ) -> (Option<Probe>, ProbeStatus) {
-    let mut reasons = Vec::new();
-    let ways = plan.ways.iter().filter(|way| !way.is_left_out(variant));
-    for way in ways {
-        match attach_way(definitions, members, cpus, ring_bytes, plan, way) {
-            Ok(probe) => {
-                let outcome = ProbeOutcome::Attached;
-                let status = ProbeStatus { name: plan.name, attach: way.describe(), outcome };
-                return (Some(probe), status);
+    let (mut probe, mut tried) = (None, Vec::new());
+    for way in plan.ways.iter().filter(|way| !way.is_left_out(variant)) {
+        let result = if probe.is_some() {
+            WayResult::Untried
+        } else {
+            match attach_way(definitions, members, cpus, ring_bytes, plan, way) {
+                Ok(attached) => {
+                    probe = Some(attached);
+                    WayResult::Attached
+                }
+                Err(reason) => WayResult::Refused { reason },
             }
-            Err(reason) => {
-                tracing::debug!("probe {}: not by {}: {reason}", plan.name, way.describe());
-                reasons.push(format!("{}: {reason}", way.describe()));
-            }
+        };
+        if let WayResult::Refused { reason } = &result {
+            tracing::debug!("probe {}: not by {}: {reason}", plan.name, way.describe());
         }
+        tried.push(TriedWay { attach: way.describe(), result });
     }
-    let outcome = ProbeOutcome::Skipped { reason: reasons.join("; ") };
-    let attach = plan.ways.first().map(Way::describe).unwrap_or_default();
-    (None, ProbeStatus { name: plan.name, attach, outcome })
+    (probe, ProbeStatus::of(plan.name, tried))
 }
 
 fn attach_way(

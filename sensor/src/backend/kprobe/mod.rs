@@ -29,8 +29,9 @@ use nix::time::{ClockId, clock_gettime};
 use ocellus_ebpf::abi::{Kind, LostCause, TaskStart};
 use ocellus_ebpf::btf::{Btf, Members};
 
+use super::trial::trial;
 use super::{BackendError, CaptureSettings, LostCounts, ProbeStatus};
-use crate::doctor::{BTF_PATH, Lockdown};
+use crate::doctor::Lockdown;
 use crate::host::boottime_ns;
 use attach::{Attached, Probe, Variant, attach_all};
 use fields::Fields;
@@ -77,6 +78,17 @@ struct TakenHit {
     raw: Range<usize>,
 }
 
+/// What this backend does not give, in the words of the log and of `ocellus doctor`.
+pub const LACKS: [&str; 5] = [
+    "paths, cgroups and environments are read from /proc afterwards: they are missing for \
+     processes that end at once, and named in ocellus.inferred otherwise",
+    "so are arguments beyond 192 bytes, which are cut and marked for processes that end at once",
+    "start times of processes that run already are rounded to 10 ms",
+    "changes of ids and names are no events and show with the next one of their process",
+    "capabilities that a file gave are not flagged",
+];
+const _: () = assert!(fields::ARGS_WINDOW_BYTES == 192, "LACKS says so");
+
 /// Whether the kernel has what this backend needs, and lets us use it.
 pub fn available() -> Result<(), BackendError> {
     if Lockdown::read() == Lockdown::Confidentiality {
@@ -86,11 +98,10 @@ pub fn available() -> Result<(), BackendError> {
     // Any other error is for the probes to tell: an odd machine may lack this one event only.
     match PerfEvent::open(&record::dummy_attr(), 0, perf::page_bytes()) {
         Err(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            return Err(BackendError::PerfNotPermitted { source });
+            Err(BackendError::PerfNotPermitted { source })
         }
-        _ => {}
+        _ => Ok(()),
     }
-    std::fs::metadata(BTF_PATH).map(drop).map_err(no_btf)
 }
 
 impl Kprobe {
@@ -98,8 +109,24 @@ impl Kprobe {
     ///
     /// A probe that the kernel refuses is skipped and says so in [`Kprobe::probes`]; it is an error
     /// only when none of fork, exec and exit attaches.
+    ///
+    /// With a file of BTF, a first set of probes is tried on a process of ours, as offsets of
+    /// another kernel would make records of rubbish.
     pub fn open(settings: &CaptureSettings) -> Result<Kprobe, BackendError> {
+        if settings.btf.is_some() {
+            let mut tried = Kprobe::open_with(settings, Variant::default())?;
+            tried.try_out().map_err(|what| settings.misfit(what))?;
+        }
         Kprobe::open_with(settings, Variant::default())
+    }
+
+    /// Starts a process and compares what the probes tell of it with what is known of it. Records
+    /// of others are thrown away. An error says which probe told what.
+    pub fn try_out(&mut self) -> Result<(), String> {
+        let kinds: Vec<Kind> = self.probes.iter().filter_map(|probe| probe.tells.kind()).collect();
+        trial(&kinds, |each| {
+            self.drain(usize::MAX, each);
+        })
     }
 
     /// For tests: as on a kernel before 6.5, which has no probes on tracepoints.
@@ -117,11 +144,12 @@ impl Kprobe {
     fn open_with(settings: &CaptureSettings, variant: Variant) -> Result<Kprobe, BackendError> {
         settings.check()?;
         available()?;
+        let btf = settings.read_btf()?;
         let mut definitions = Definitions::new()?;
         let cpus = Cpus::online();
         let ring_bytes = settings.ring_bytes as usize / cpus.count();
-        let btf = std::fs::read(BTF_PATH).map_err(no_btf)?;
-        let parsed = Btf::parse(&btf).ok_or_else(|| no_btf("it is not BTF as we know it"))?;
+        let parsed =
+            Btf::parse(&btf).ok_or_else(|| settings.bad_btf("it is not BTF as we know it"))?;
         let members = Members::new(parsed);
         let Attached { probes, statuses } =
             attach_all(&mut definitions, &members, &cpus, ring_bytes, variant);
@@ -321,8 +349,4 @@ fn monotonic_offset_ns() -> u64 {
     let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC)
         .map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec());
     boottime_ns().saturating_sub(monotonic as u64)
-}
-
-fn no_btf(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BackendError {
-    BackendError::NoBtf { path: BTF_PATH, source: source.into() }
 }

@@ -1,8 +1,12 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::actions::Actions;
 use crate::bytesize::ByteSize;
-use crate::config::{Backend, Component, Permission};
+use crate::config::{Backend, Component, Output, Outputs, Permission, Rotate, Rule, Spool};
 use crate::rules::Mode;
+use crate::sink::net::{AuthSettings, TlsSettings};
+use crate::sink::{Facility, Format, Selection, SyslogHeader};
 
 const EXAMPLE: &str = include_str!("../../../../examples/ocellus.toml");
 
@@ -36,28 +40,75 @@ fn the_example_shows_every_key() {
     parse(&all).unwrap();
     let mut full = Config::default();
     full.host.name = Some(String::new());
+    full.capture.btf = Some(PathBuf::new());
     full.rules.dir = Some(PathBuf::new());
-    full.output.file = Some(PathBuf::new());
     full.control.group = Some(String::new());
     full.metrics.listen = Some(([127, 0, 0, 1], 9464).into());
+    full.output = Outputs(vec![full_output()]);
     full.rules.component.insert(
         "noisy-rule".to_owned(),
-        Component { mode: Mode::Shadow, permissions: Some(vec![Permission::Tag]) },
+        Component {
+            mode: Mode::Shadow,
+            permissions: Some(vec![Permission::Tag]),
+            time_ms: Some(1),
+            memory: Some(ByteSize(1)),
+            state_entries: Some(1),
+            state: Some(ByteSize(1)),
+        },
+    );
+    full.rules.rule.insert(
+        "noisy-rule-in-a-set".to_owned(),
+        Rule { mode: Some(Mode::Off), permissions: Some(vec![Permission::Tag]) },
     );
     let full = toml::Table::try_from(&full).unwrap();
     assert_eq!(keys("", &shown), keys("", &full));
 }
 
-fn keys(prefix: &str, table: &toml::Table) -> Vec<String> {
-    let mut keys = Vec::new();
+/// An output with every key, which makes no sense for any type.
+fn full_output() -> Output {
+    let (text, path) = (|| Some(String::new()), || Some(PathBuf::new()));
+    Output {
+        name: text(),
+        format: Some(Format::Json),
+        events: Some(Selection::ALL),
+        path: path(),
+        address: text(),
+        url: text(),
+        data_stream: text(),
+        tag: text(),
+        subject: text(),
+        create_stream: text(),
+        facility: Some(Facility::Auth),
+        header: Some(SyslogHeader::Local),
+        rotate: Some(Rotate::default()),
+        auth: Some(AuthSettings {
+            user: text(),
+            password_file: path(),
+            key_file: path(),
+            credentials_file: path(),
+        }),
+        tls: Some(TlsSettings { ca_file: path(), cert_file: path(), key_file: path() }),
+        spool: Some(Spool::default()),
+        ..Output::default()
+    }
+}
+
+/// All keys, those of several tables of a name together.
+fn keys(prefix: &str, table: &toml::Table) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
     for (key, value) in table {
         let key = format!("{prefix}{key}");
-        match value.as_table() {
-            Some(table) => keys.extend(self::keys(&format!("{key}."), table)),
-            None => keys.push(key),
+        let tables: Vec<&toml::Table> = match value {
+            toml::Value::Table(table) => vec![table],
+            toml::Value::Array(array) => array.iter().filter_map(toml::Value::as_table).collect(),
+            _ => Vec::new(),
+        };
+        if tables.is_empty() {
+            keys.insert(key);
+            continue;
         }
+        keys.extend(tables.into_iter().flat_map(|it| self::keys(&format!("{key}."), it)));
     }
-    keys.sort();
     keys
 }
 
@@ -66,6 +117,8 @@ fn what_config_show_writes_is_read_back() {
     let mut config = Config::default();
     config.capture.env = Some(ByteSize(500));
     config.rules.component.insert("a".to_owned(), Component::default());
+    let file = Output::plain(Some(PathBuf::from("f")), Some(Format::Msgpack));
+    config.output.0.push(Output { rotate: Some(Rotate::default()), ..file });
     let text = toml::to_string(&config).unwrap();
     assert_eq!(parse(&text).unwrap(), config);
 }

@@ -7,8 +7,9 @@ use super::BuildError;
 use super::tools::{self, Scratch};
 
 /// The C SDK, so that users need no checkout: file name and text.
-const SDK: [(&str, &str); 2] = [
+const SDK: [(&str, &str); 3] = [
     ("ocellus.h", include_str!("../../../../sdk/c/ocellus.h")),
+    ("ocellus_fields.h", include_str!("../../../../sdk/c/ocellus_fields.h")),
     ("ocellus.c", include_str!("../../../../sdk/c/ocellus.c")),
 ];
 

@@ -1,31 +1,62 @@
 //! JavaScript and Python: their tools put the interpreter and the rule into one component.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::tools::{self, Scratch};
-use super::{BuildError, WIT, WORLD};
+use super::{BuildError, WIT, io, sdk};
+
+/// The world of a rule that hands its memory to its next version, as those of the SDKs do.
+const WITH_STATE: &str = "rule-with-state";
+/// The world of a rule that does not.
+const WITHOUT: &str = "rule";
+
+/// The module that stands between the contract and a rule in JavaScript, and its name, which no
+/// rule's own file has.
+const ENTRY: &str = "ocellus-component.js";
+const JAVASCRIPT_ENTRY: &str = r#"import * as event from "ocellus:rule/event@1.0.0";
+import * as host from "ocellus:rule/host@1.0.0";
+import * as processes from "ocellus:rule/processes@1.0.0";
+import * as state from "ocellus:rule/state@1.0.0";
+import { component } from "./node_modules/ocellus/component.js";
+import rules from "./rule.js";
+const interfaces = { event, host, processes, state };
+export const { configure, onEvent, carry } = component(interfaces, rules);
+"#;
 
 /// A component of `rule.js`, with QuickJS inside.
 pub(super) fn javascript(project: &Path) -> Result<Vec<u8>, BuildError> {
-    let tool = project_tool(project, "node_modules/.bin/componentize-qjs", "componentize-qjs");
+    let own = "node_modules/.bin/componentize-qjs";
+    let tool = tools::of_project(project, own, "componentize-qjs");
     let tool = tool.ok_or_else(|| BuildError::NoToolchain {
         language: "JavaScript",
         missing: "there is no componentize-qjs in node_modules/.bin or PATH".to_owned(),
         advice: "run `npm install componentize-qjs@0.4.5` in the rule's folder",
     })?;
     let scratch = scratch_with_contract()?;
+    // The tool sees one folder only; there, the SDK is a package like any other.
+    let source = scratch.path().join("source");
+    copy_modules(project, &source)?;
+    // A rule may also do without the SDK, and implement the world itself.
+    let is_bare = read_text(&project.join("rule.js"))?.contains("\"ocellus:rule/");
+    let (world, module) = if is_bare { (WITHOUT, "rule.js") } else { (WITH_STATE, ENTRY) };
+    if !is_bare {
+        let package = sdk::folder("js", project, &scratch)?;
+        copy_modules(&package, &source.join("node_modules/ocellus"))?;
+        scratch.write(&format!("source/{ENTRY}"), JAVASCRIPT_ENTRY)?;
+    }
     let mut command = Command::new(tool);
-    command.current_dir(project).arg("--wit").arg(scratch.path().join("wit"));
+    command.current_dir(&source).arg("--wit").arg(scratch.path().join("wit"));
     // Synchronous calls only, and no WASI: a rule has no clock, no files and no network.
-    command.args(["--js", "rule.js", "-n", WORLD, "--sync", "--stub-wasi", "--opt-size", "-o"]);
+    command.args(["--js", module, "-n", world, "--sync", "--stub-wasi", "--opt-size", "-o"]);
     tools::run(command.arg(scratch.path().join("rule.wasm")))?;
     scratch.read("rule.wasm")
 }
 
 /// A component of `rule.py`, with CPython inside.
 pub(super) fn python(project: &Path) -> Result<Vec<u8>, BuildError> {
-    let tool = project_tool(project, ".venv/bin/componentize-py", "componentize-py");
+    let own = ".venv/bin/componentize-py";
+    let tool = tools::of_project(project, own, "componentize-py");
     let tool = tool.ok_or_else(|| BuildError::NoToolchain {
         language: "Python",
         missing: "there is no componentize-py in .venv/bin or PATH".to_owned(),
@@ -33,26 +64,43 @@ pub(super) fn python(project: &Path) -> Result<Vec<u8>, BuildError> {
                  the rule's folder",
     })?;
     let scratch = scratch_with_contract()?;
+    // A rule may also do without the SDK, and implement the world itself.
+    let rule = read_text(&project.join("rule.py"))?;
+    let is_bare = rule.contains("class WitWorld");
+    let (world, module) =
+        if is_bare { (WITHOUT, "rule") } else { (WITH_STATE, "ocellus.component") };
+    let package = sdk::folder("python", project, &scratch)?;
     let mut command = Command::new(tool);
-    command.current_dir(project).arg("-d").arg(scratch.path().join("wit"));
-    command.args(["-w", WORLD, "componentize", "--stub-wasi", "rule", "-o"]);
+    command.current_dir(project).arg("-d").arg(scratch.path().join("wit")).args(["-w", world]);
+    command.args(["componentize", "--stub-wasi", "-p", ".", "-p"]);
+    command.arg(package.parent().unwrap_or(&package)).arg(module).arg("-o");
     tools::run(command.arg(scratch.path().join("rule.wasm")))?;
     scratch.read("rule.wasm")
 }
 
-/// The tool that the project has installed for itself, else the one in PATH.
-fn project_tool(project: &Path, own: &str, name: &str) -> Option<PathBuf> {
-    Some(project.join(own)).filter(|path| path.is_file()).or_else(|| tools::find(name))
+/// Copy JavaScript and JSON, but no installed packages, hidden folders, tests or SDK.
+fn copy_modules(from: &Path, to: &Path) -> Result<(), BuildError> {
+    std::fs::create_dir_all(to).map_err(io("make", to))?;
+    for entry in std::fs::read_dir(from).map_err(io("read", from))? {
+        let path = entry.map_err(io("read", from))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let left_out = ["node_modules", "tests", "template", sdk::OWN].contains(&&*name);
+        let is_source = [".js", ".mjs", ".json"].iter().any(|end| name.ends_with(end));
+        if path.is_dir() && !left_out && !name.starts_with('.') {
+            copy_modules(&path, &to.join(name))?;
+        } else if path.is_file() && is_source {
+            std::fs::copy(&path, to.join(name)).map_err(io("copy", &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_text(path: &Path) -> Result<String, BuildError> {
+    std::fs::read_to_string(path).map_err(io("read", path))
 }
 
 fn scratch_with_contract() -> Result<Scratch, BuildError> {
     let scratch = Scratch::new()?;
-    let folder = scratch.path().join("wit");
-    std::fs::create_dir(&folder).map_err(|source| BuildError::Io {
-        action: "make",
-        path: folder,
-        source,
-    })?;
     for (name, text) in WIT {
         scratch.write(&format!("wit/{name}"), text)?;
     }

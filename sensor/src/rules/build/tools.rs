@@ -1,6 +1,6 @@
 //! Find and run the tools that compile rules.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::BuildError;
@@ -13,6 +13,11 @@ pub(super) fn find(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
+}
+
+/// The tool that a project has installed for itself, else the one in PATH.
+pub(super) fn of_project(project: &Path, own: &str, name: &str) -> Option<PathBuf> {
+    Some(project.join(own)).filter(|path| path.is_file()).or_else(|| find(name))
 }
 
 /// A program of LLVM in PATH: under its plain name, or the newest versioned one, as Debian names
@@ -63,10 +68,11 @@ impl Scratch {
         &self.0
     }
 
-    /// Write a file into the folder.
+    /// Write a file into the folder, or into one below it.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, BuildError> {
         let path = self.0.join(name);
-        match std::fs::write(&path, text) {
+        let folder = path.parent().unwrap_or(&self.0);
+        match std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text)) {
             Ok(()) => Ok(path),
             Err(source) => Err(BuildError::Io { action: "write", path, source }),
         }

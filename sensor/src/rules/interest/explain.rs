@@ -7,14 +7,15 @@ use crate::event::{Event, Kinds, Value};
 use crate::rules::text_set::{Match, TextSet};
 
 /// Texts of a term that are named; the others are counted.
-const TEXTS_SHOWN_MAX: usize = 8;
+const TEXTS_SHOWN_MAX: usize = 6;
 /// Characters of a value that are shown.
-const VALUE_CHARS_MAX: usize = 80;
+const VALUE_CHARS_MAX: usize = 48;
 
 impl Interests {
     /// Each interest in words; none when every event is wanted.
     pub fn in_words(&self) -> Vec<String> {
-        self.any.iter().map(ToString::to_string).collect()
+        let given = if self.none_given { &[] } else { &self.any[..] };
+        given.iter().map(ToString::to_string).collect()
     }
 
     /// For each interest, which of its terms did not hold, with the event's own value. Empty when
@@ -29,8 +30,8 @@ impl Interests {
     /// The same kinds, without terms.
     #[must_use]
     pub(in crate::rules) fn without_terms(&self) -> Interests {
-        let kinds = self.kinds;
-        Interests { kinds, any: [Interest { kinds, all: Box::new([]) }].into() }
+        let one = Interest { kinds: self.kinds(), all: Box::new([]) };
+        Interests { any: [one].into(), none_given: false }
     }
 }
 
@@ -74,7 +75,7 @@ impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.field.name();
         match &self.test {
-            Test::Text(how, set) => write!(f, "{name} {} {}", positive(*how), Texts(set)),
+            Test::Text(how, set) => write!(f, "{name} {} {}", positive(*how, set), Texts(set)),
             Test::Range(from, to) if from == to => write!(f, "{name} is {from}"),
             Test::Range(from, to) => write!(f, "{name} is {from} to {to}"),
             Test::Present => write!(f, "there is {name}"),
@@ -82,25 +83,33 @@ impl fmt::Display for Term {
     }
 }
 
-fn positive(how: Match) -> &'static str {
-    match how {
-        Match::OneOf => "is one of",
-        Match::Prefix => "starts with one of",
-        Match::Suffix => "ends with one of",
-        Match::Contains => "contains one of",
+fn positive(how: Match, set: &TextSet) -> &'static str {
+    match (how, set.texts()) {
+        (Match::OneOf, [_]) => "is",
+        (Match::Prefix, [_]) => "starts with",
+        (Match::Suffix, [_]) => "ends with",
+        (Match::Contains, [_]) => "contains",
+        (Match::OneOf, _) => "is one of",
+        (Match::Prefix, _) => "starts with one of",
+        (Match::Suffix, _) => "ends with one of",
+        (Match::Contains, _) => "contains one of",
     }
 }
 
-/// `not one of …`, `does not start with one of …`.
+/// `not one of …`, `which does not start with any of …`.
 struct Negated<'a>(Match, &'a TextSet);
 
 impl fmt::Display for Negated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let how = match self.0 {
-            Match::OneOf => "not one of",
-            Match::Prefix => "which does not start with any of",
-            Match::Suffix => "which does not end with any of",
-            Match::Contains => "which does not contain any of",
+        let how = match (self.0, self.1.texts()) {
+            (Match::OneOf, [_]) => "not",
+            (Match::Prefix, [_]) => "which does not start with",
+            (Match::Suffix, [_]) => "which does not end with",
+            (Match::Contains, [_]) => "which does not contain",
+            (Match::OneOf, _) => "not one of",
+            (Match::Prefix, _) => "which does not start with any of",
+            (Match::Suffix, _) => "which does not end with any of",
+            (Match::Contains, _) => "which does not contain any of",
         };
         write!(f, "{how} {}", Texts(self.1))
     }
@@ -111,7 +120,7 @@ struct Texts<'a>(&'a TextSet);
 
 impl fmt::Display for Texts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Vec<&str> = self.0.texts().collect();
+        let texts = self.0.texts();
         for (position, text) in texts.iter().take(TEXTS_SHOWN_MAX).enumerate() {
             let comma = if position == 0 { "" } else { ", " };
             write!(f, "{comma}{text:?}")?;
@@ -189,6 +198,7 @@ mod tests {
             ["process.exec where process.name is one of \"nc\", \"ncat\" and \
               process.interactive is 1"]
         );
+        assert_eq!(interests.kinds(), Kinds::PROCESS_EXEC);
         assert_eq!(interests.without_terms().in_words(), ["process.exec"]);
         assert_eq!(compile(&[], &[]).in_words(), ["any event"]);
     }
@@ -201,7 +211,7 @@ mod tests {
         let one_of = wit::Test::OneOf(texts(&["nc"]));
         assert_eq!(
             miss(&[], &[("process.name", one_of.clone())]),
-            "process.name is \"vi\\nm\", not one of \"nc\""
+            "process.name is \"vi\\nm\", not \"nc\""
         );
         assert_eq!(miss(&["process.exit"], &[]), "the event is process.exec, not process.exit");
         assert_eq!(
@@ -210,6 +220,6 @@ mod tests {
         );
         assert_eq!(miss(&[], &[("process.pid", wit::Test::Present)]), "");
         let many = (0..20).map(|number| number.to_string()).collect();
-        assert!(miss(&[], &[("process.name", wit::Test::Suffix(many))]).ends_with(" and 12 more"));
+        assert!(miss(&[], &[("process.name", wit::Test::Suffix(many))]).ends_with(" and 14 more"));
     }
 }

@@ -1,0 +1,30 @@
+use ocellus_sdk::prelude::*;
+
+static SERVERS: Set = Set::of(known::NETWORK_SERVICES);
+static PACKAGES: Set = Set::of(known::PACKAGE_MANAGERS);
+
+/// A compiler runs somewhere below a network service.
+#[derive(Default)]
+pub struct CompilerOnServer;
+
+impl Rule for CompilerOnServer {
+    fn info(&self) -> RuleInfo {
+        RuleInfo::new("cookbook-ancestors", "A compiler runs below a network service")
+            .attack(["T1027.004"])
+            .false_positives(["Services that build extensions of their own"])
+    }
+
+    fn interests(&self) -> Vec<Interest> {
+        vec![Interest::exec().one_of(fields::PROCESS_NAME, ["gcc", "cc1", "clang", "as", "ld"])]
+    }
+
+    fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+        // The parent, its parent, and so on; the sensor keeps eight of them.
+        if !event.has_ancestor(&SERVERS) || event.has_ancestor(&PACKAGES) {
+            return None;
+        }
+        let ancestors = event.ocellus_ancestors_name();
+        let ancestors = ancestors.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ← ");
+        Some(alert(HIGH, format!("{} ← {ancestors}", event.command())))
+    }
+}

@@ -1,0 +1,3 @@
+module github.com/ocellus/ocellus/sdk/go
+
+go 1.24

@@ -1,0 +1,3 @@
+// See `../../bench.rs`.
+
+include!("../../bench.rs");

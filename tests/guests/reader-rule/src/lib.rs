@@ -1,0 +1,3 @@
+// See `../../reader.rs`.
+
+include!("../../reader.rs");

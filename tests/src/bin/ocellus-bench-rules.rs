@@ -1,0 +1,234 @@
+//! `make bench-rules`: what a rule costs, by how it is called and how many there are, and how long
+//! it takes until a changed rule judges. One run, with nothing to set.
+
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ocellus::event::{Event, Field};
+use ocellus::machine::Settings;
+use ocellus::replay::replay;
+use ocellus::rules::budget::BATCH_EVENTS_MAX;
+use ocellus::rules::{
+    Cache, Change, Directory, Events, Loader, Metering, RuleEngine, RuleSet, Watcher,
+};
+use ocellus_tests::guest::{Guest, Term};
+use ocellus_tests::prebuilt::{Shelf, root};
+use tokio::sync::mpsc;
+
+/// Rounds of each measurement; the median counts.
+const ROUNDS: usize = 15;
+/// Events of a round.
+const EVENTS: usize = 64 * 64;
+/// How many rules there are.
+const COUNTS: [usize; 4] = [1, 10, 50, 150];
+/// Swaps of each kind.
+const SWAPS: usize = 40;
+const SWAPS_COLD_JS: usize = 8;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let batches = sample()?;
+    println!("{EVENTS} events of {}, median of {ROUNDS} rounds", "examples/sample.ocellus");
+    println!("nanoseconds for an event and a rule\n");
+    println!("{:<44}{:>9}{:>9}{:>9}{:>9}", "rules", 1, 10, 50, 150);
+    line("native closure", |_| Ok(Box::new(native())), &batches)?;
+    for (world, batched) in [("rule", false), ("batch-rule", true)] {
+        let name = format!("empty call, world {world}");
+        line(&name, |count| sets(count, |n| (empty(n, batched, None), String::new())), &batches)?;
+    }
+    for world in ["rule", "batch"] {
+        let wasm = fs::read(Shelf::Guests.dist().join(format!("bench-{world}.wasm")))?;
+        for prefilter in [false, true] {
+            let how = if prefilter { "with interests" } else { "every event" };
+            let config = |n: usize| format!("id = 'bench-{n}'\nprefilter = {prefilter}");
+            let name = format!("shell from a server, {world}, {how}");
+            line(&name, |count| sets(count, |n| (wasm.clone(), config(n))), &batches)?;
+        }
+    }
+    let apart = |n: usize| {
+        let texts = vec![format!("nothing-{n}")];
+        let term = Term { field: "process.name".into(), how: 0, texts };
+        (empty(n, false, Some(term)), String::new())
+    };
+    line("not a candidate, each rule another name", |count| sets(count, apart), &batches)?;
+    shipped(&batches)?;
+    swaps()
+}
+
+/// Something that judges all events.
+type Judge = Box<dyn FnMut(&Events)>;
+
+fn line(
+    name: &str,
+    make: impl Fn(usize) -> Result<Judge, Failure>,
+    batches: &[Events],
+) -> Result<(), Failure> {
+    print!("{name:<44}");
+    for count in COUNTS {
+        let mut judge = make(count)?;
+        let total = median(batches, &mut judge);
+        print!("{:>9.1}", total / (EVENTS * count) as f64);
+    }
+    println!();
+    Ok(())
+}
+
+/// Median time of a round, in ns.
+fn median(batches: &[Events], judge: &mut Judge) -> f64 {
+    let mut rounds: Vec<f64> = (0..=ROUNDS)
+        .map(|_| {
+            let began = Instant::now();
+            for events in batches {
+                judge(black_box(events));
+            }
+            began.elapsed().as_nanos() as f64
+        })
+        .skip(1)
+        .collect();
+    rounds.sort_by(f64::total_cmp);
+    rounds[ROUNDS / 2]
+}
+
+/// The recording's events, again and again, in full batches.
+fn sample() -> Result<Vec<Events>, Failure> {
+    let mut events = Vec::new();
+    let path = root().join("examples/sample.ocellus");
+    replay(&path, &Settings::default(), RuleSet::new(), |event| {
+        events.push(event);
+        true
+    })?;
+    let all: Vec<Arc<Event>> = events.into_iter().cycle().take(EVENTS).collect();
+    Ok(all.chunks(BATCH_EVENTS_MAX).map(|batch| Arc::new(batch.to_vec())).collect())
+}
+
+/// What the measured rule does, in native code: the least that it can cost.
+fn native() -> impl FnMut(&Events) {
+    let shells = ["sh", "bash", "dash", "zsh", "ash"];
+    let servers = ["nginx", "apache2", "httpd", "php-fpm"];
+    move |events: &Events| {
+        for event in events.iter() {
+            let is = |field, texts: &[&str]| event.text(field).is_some_and(|t| texts.contains(&t));
+            let found = is(Field::PROCESS_NAME, &shells)
+                && is(Field::PROCESS_PARENT_NAME, &servers)
+                && event.texts(Field::PROCESS_ARGS).is_some_and(|args| {
+                    args.iter().any(|arg| arg == "-i" || arg.contains("/dev/tcp/"))
+                });
+            black_box(found);
+        }
+    }
+}
+
+/// A set of so many components, of which each is made by number.
+fn sets(count: usize, mut make: impl FnMut(usize) -> (Vec<u8>, String)) -> Result<Judge, Failure> {
+    let loader = Loader::new(RuleEngine::new(Metering::Epoch)?);
+    let mut set = RuleSet::new();
+    for number in 0..count {
+        let (wasm, config) = make(number);
+        set.install(loader.load(&format!("rule-{number}"), &wasm, &config)?)?;
+    }
+    Ok(Box::new(move |events| drop(black_box(set.judge_all(events, 0, &mut None)))))
+}
+
+/// A rule that says nothing.
+fn empty(number: usize, batched: bool, term: Option<Term>) -> Vec<u8> {
+    let guest = Guest::new(&format!("empty-{number}"));
+    let guest = match term {
+        Some(term) => guest.interest(&[], &[term]),
+        None => guest,
+    };
+    if batched { guest.in_batches().build() } else { guest.build() }
+}
+
+/// All shipped rules together, with their own interests, and four times as many that want nothing.
+fn shipped(batches: &[Events]) -> Result<(), Failure> {
+    let loader = Loader::new(RuleEngine::new(Metering::Epoch)?);
+    let mut set = RuleSet::new();
+    for guest in Shelf::Rules.guests()? {
+        set.install(loader.load(&guest.name, &fs::read(guest.component())?, "")?)?;
+    }
+    let own = set.stats().len();
+    for number in own..50 {
+        let term = Term {
+            field: "process.name".into(),
+            how: 0,
+            texts: vec![format!("program-{number}"), format!("other-{number}")],
+        };
+        let wasm = empty(number, true, Some(term));
+        set.install(loader.load(&format!("rule-{number}"), &wasm, "")?)?;
+    }
+    let mut judge: Judge =
+        Box::new(move |events| drop(black_box(set.judge_all(events, 0, &mut None))));
+    let total = median(batches, &mut judge);
+    println!(
+        "\n50 rules with interests, {own} of them the shipped ones: {:.0} ns for an event",
+        total / EVENTS as f64
+    );
+    Ok(())
+}
+
+/// From the rename of a file to the first event that its rule judges.
+fn swaps() -> Result<(), Failure> {
+    println!(
+        "\nmilliseconds from a rename to the first event judged, of which 50 are the watcher's"
+    );
+    println!("wait for files that come together\n{:<44}{:>9}{:>9}", "", "p50", "p99");
+    let rust = fs::read(Shelf::Rules.dist().join("reverse-shell.wasm"))?;
+    let js = fs::read(Shelf::Examples.dist().join("rule-js.wasm"))?;
+    for (name, wasm, cold, count) in [
+        ("Rust rule, cold", &rust, true, SWAPS),
+        ("Rust rule, cached", &rust, false, SWAPS),
+        ("JavaScript rule, cold", &js, true, SWAPS_COLD_JS),
+        ("JavaScript rule, cached", &js, false, SWAPS),
+    ] {
+        let mut times = swap_times(wasm, cold, count)?;
+        times.sort();
+        let at = |percent: usize| times[(times.len() * percent).div_ceil(100) - 1];
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        println!("{name:<44}{:>9.1}{:>9.1}", ms(at(50)), ms(at(99)));
+    }
+    Ok(())
+}
+
+fn swap_times(wasm: &[u8], cold: bool, count: usize) -> Result<Vec<Duration>, Failure> {
+    let (rules, cache) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let loader =
+        Loader::new(RuleEngine::new(Metering::Epoch)?).with_cache(Cache::open(cache.path())?);
+    let mut set = RuleSet::new();
+    put(rules.path(), wasm)?;
+    let mut directory = Directory::open(rules.path())?;
+    for change in directory.load_all(&loader)? {
+        set.apply(change);
+    }
+    let (sender, mut changes) = mpsc::channel(1);
+    let _watcher = Watcher::start(directory, loader, sender)?;
+    let mut times = Vec::with_capacity(count);
+    for number in 0..count {
+        let mut version = wasm.to_vec();
+        if cold {
+            // A custom section: another file, the same code.
+            version.extend([0, 8, 3, b'p', b'a', b'd']);
+            version.extend((number as u32).to_le_bytes());
+        }
+        let began = put(rules.path(), &version)?;
+        match changes.blocking_recv() {
+            Some(Change::Install(prepared)) => set.install(*prepared)?,
+            other => return Err(format!("the rule was not taken: {other:?}").into()),
+        }
+        black_box(set.judge(&Arc::new(Event::default()), 0));
+        times.push(began.elapsed());
+    }
+    Ok(times)
+}
+
+/// Write beside, then rename; gives when it was renamed.
+fn put(directory: &Path, wasm: &[u8]) -> Result<Instant, Failure> {
+    let part = directory.join(".part");
+    fs::write(&part, wasm)?;
+    let began = Instant::now();
+    fs::rename(part, directory.join("rule.wasm"))?;
+    Ok(began)
+}

@@ -1,0 +1,71 @@
+//! What a kernel or a backend cannot give, each with its reason. A scenario that is listed here
+//! must fail, and in this way: one that passes is a failure of the list.
+
+use ocellus_tests::vm::Series;
+
+/// A scenario that some kernels cannot pass with a backend.
+#[derive(Debug)]
+pub struct Limit {
+    pub backend: &'static str,
+    pub scenario: &'static str,
+    /// Kernels before this; none: all.
+    pub before: Option<Series>,
+    /// Part of what the scenario says when it fails, or of why it is unsupported.
+    pub says: &'static str,
+    pub reason: &'static str,
+}
+
+/// By kprobes, for all kernels.
+const fn kprobe(scenario: &'static str, says: &'static str, reason: &'static str) -> Limit {
+    Limit { backend: "kprobe", scenario, before: None, says, reason }
+}
+
+const NO_CHANGES: &str = "kprobes tell of no changes of ids, capabilities and names, nor of rights \
+    that a file gave: they show with the next event of the process";
+
+const CGROUP_1: &str = "docker container, cgroup version 1";
+const ONLY_CGROUP_2: &str = "the guests mount cgroups of version 2 only";
+
+pub const LIMITS: &[Limit] = &[
+    kprobe(
+        "sensor started after 200 processes",
+        " is not told: ",
+        "without eBPF, only /proc tells when a process started that ran before the sensor, in \
+         ticks of 10 ms; its entity id is made of that, and named in ocellus.inferred",
+    ),
+    kprobe("argv[0] of a kernel thread", "left == right", NO_CHANGES),
+    kprobe("set-uid and set-gid program", "ocellus.previous", NO_CHANGES),
+    kprobe("set-gid program", "ocellus.secure_exec", NO_CHANGES),
+    kprobe("file capabilities", "ocellus.secure_exec", NO_CHANGES),
+    kprobe(
+        "each of setuid, setreuid, setresuid, setfsuid and the same for groups",
+        "left == right",
+        NO_CHANGES,
+    ),
+    kprobe("ids, process group and name as they are already", "left == right", NO_CHANGES),
+    kprobe("a thread's own credentials", "left == right", NO_CHANGES),
+    kprobe("credentials of a process with 9 threads", "left == right", NO_CHANGES),
+    kprobe("setsid, as a change", "left == right", NO_CHANGES),
+    kprobe("setpgid, as a change", "left == right", NO_CHANGES),
+    kprobe("capset", "left == right", NO_CHANGES),
+    kprobe("PR_SET_NAME and /proc/self/comm", "left == right", NO_CHANGES),
+    kprobe("daemon by two forks", "left == right", NO_CHANGES),
+    kprobe("daemon adopted by a subreaper", "left == right", NO_CHANGES),
+    kprobe(CGROUP_1, "no cgroup of version 1", ONLY_CGROUP_2),
+    Limit {
+        backend: "ebpf",
+        scenario: CGROUP_1,
+        before: None,
+        says: "no cgroup of version 1",
+        reason: ONLY_CGROUP_2,
+    },
+];
+
+/// The limit of a scenario on a kernel, if there is one.
+pub fn limit(backend: &str, scenario: &str, series: Series) -> Option<&'static Limit> {
+    LIMITS.iter().find(|limit| {
+        limit.backend == backend
+            && limit.scenario == scenario
+            && limit.before.is_none_or(|before| series < before)
+    })
+}

@@ -1,0 +1,94 @@
+//! `make test-kernels` and `make bench-kernel`: the sensor on real kernels, in virtual machines.
+//!
+//! `ocellus-kernels test [SERIES…]` boots each kernel and runs there what a test of this repository
+//! can say of a kernel; `ocellus-kernels bench [SERIES…]` measures what the sensor costs there.
+//! `ocellus-kernels run SERIES COMMAND` runs one command in a guest that has
+//! the sensor and the tests, for whoever looks for the reason.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod built;
+mod limits;
+mod matrix;
+mod negative;
+mod outcome;
+mod page;
+mod scenarios;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ocellus_tests::vm::{Boot, Image, fetch};
+
+use built::Built;
+
+const USAGE: &str = "usage: ocellus-kernels test [SERIES…] | bench [SERIES…] | run SERIES COMMAND…";
+
+/// A guest that somebody works with may take its time.
+const RUN_LIMIT: Duration = Duration::from_secs(3_600);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((command, series)) if command == "test" => matrix::run(series),
+        Some((command, series)) if command == "bench" => bench::run(series),
+        Some((command, rest)) if command == "run" => run(rest),
+        _ => Err(io::Error::other(USAGE)),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("ocellus-kernels: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command in a guest and prints the guest's console.
+fn run(arguments: &[String]) -> io::Result<bool> {
+    let Some((series, command)) = arguments.split_first() else {
+        return Err(io::Error::other(USAGE));
+    };
+    let built = Built::build()?;
+    let image = image(&built)?;
+    for kernel in fetch(std::slice::from_ref(series))? {
+        let task = format!("{}\n{}\n", built.variables(), command.join(" "));
+        let boot = Boot { task: &task, ..boot(&kernel, &image, RUN_LIMIT) };
+        print!("{}", boot.run()?.console);
+    }
+    Ok(true)
+}
+
+/// A boot of two CPUs without parameters, with nothing to do yet.
+fn boot<'a>(
+    kernel: &'a ocellus_tests::vm::Kernel,
+    image: &'a Image,
+    time_limit: Duration,
+) -> Boot<'a> {
+    Boot {
+        kernel,
+        image,
+        task: "",
+        files: &[],
+        parameters: "",
+        memory_mib: 1_536,
+        counted: false,
+        time_limit,
+    }
+}
+
+/// The guest's files: the sensor, the tests, and what these look for.
+fn image(built: &Built) -> io::Result<Image> {
+    let mut image = Image::new()?;
+    for program in built.programs() {
+        image.program(program)?;
+    }
+    for file in &built.files {
+        image.files(file)?;
+    }
+    image.folder(&ocellus_tests::prebuilt::root().join("tests"));
+    Ok(image)
+}

@@ -92,7 +92,13 @@ metrics: ## Write docs/metrics.md and docs/config.schema.json anew, from the sen
 	target/debug/ocellus config schema > target/config.schema.json
 	@mv target/metrics.md target/config.schema.json docs/
 
-deb rpm tarball: build ## Make a package in target/packages
+deb: build ## Make a Debian package, in target/packages
+	sensor/packaging/package.sh $@ $(OCELLUS) target/packages
+
+rpm: build ## Make an RPM package, in target/packages
+	sensor/packaging/package.sh $@ $(OCELLUS) target/packages
+
+tarball: build ## Make a tarball to unpack in /, in target/packages
 	sensor/packaging/package.sh $@ $(OCELLUS) target/packages
 
 man: ## Write the manual page, target/ocellus.1, and check it where mandoc is

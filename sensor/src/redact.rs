@@ -21,19 +21,32 @@ pub const PATTERNS_MAX: usize = 256;
 /// Where secrets commonly stand.
 pub const DEFAULTS: [&str; 7] = [
     // --password=SECRET, --api-key SECRET
-    r"(?i)(?:^|\x00)--?[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api[-_]?key|access[-_]?key|private[-_]?key)(?:=([^\x00]+)|\x00([^\x00-][^\x00]*))",
+    concat!(
+        r"(?i)(?:^|\x00)--?[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api[-_]?key|",
+        r"access[-_]?key|private[-_]?key)(?:=([^\x00]+)|\x00([^\x00-][^\x00]*))",
+    ),
     // DB_PASSWORD=SECRET, as an argument or a variable
-    r"(?i)(?:^|\x00)[a-z0-9_]*(?:password|passwd|secret|token|api_?key|access_?key|private_?key|credentials?)[a-z0-9_]*=([^\x00]+)",
+    concat!(
+        r"(?i)(?:^|\x00)[a-z0-9_]*(?:password|passwd|secret|token|api_?key|access_?key|",
+        r"private_?key|credentials?)[a-z0-9_]*=([^\x00]+)",
+    ),
     // https://user:SECRET@host
     r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@\x00]*:([^\s/@\x00]+)@",
     // Authorization: Bearer SECRET
     r#"(?i)authorization:\s*(?:bearer|basic|token)\s+([^\s\x00"']+)"#,
     // mysql -pSECRET, sshpass -p SECRET
-    r"(?:^|[/\x00])(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|sshpass)\x00(?:[^\x00]*\x00)*?-p\x00?([^\x00]+)",
+    concat!(
+        r"(?:^|[/\x00])(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|sshpass)\x00",
+        r"(?:[^\x00]*\x00)*?-p\x00?([^\x00]+)",
+    ),
     // curl -u user:SECRET
     r"(?:^|[/\x00])curl\x00(?:[^\x00]*\x00)*?(?:-u\x00?|--user[=\x00])[^\x00:]*:([^\x00]+)",
     // Keys that are known by their form: GitHub, GitLab, Slack, AWS, Stripe, JSON web tokens.
-    r"\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[A-Za-z0-9_-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|A[KS]IA[0-9A-Z]{16}|sk_live_[A-Za-z0-9]{16,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+)",
+    concat!(
+        r"\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[A-Za-z0-9_-]{20,}|",
+        r"xox[abprs]-[A-Za-z0-9-]{10,}|A[KS]IA[0-9A-Z]{16}|sk_live_[A-Za-z0-9]{16,}|",
+        r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+)",
+    ),
 ];
 
 /// A pattern that is no regular expression.

@@ -160,7 +160,8 @@ impl Running {
         let socket = dir.join("control.sock");
         let text = format!(
             "[capture]\nsnapshot = false\n[rules]\ncache_dir = {cache:?}\n[hash]\nalgorithms = \
-             []\n[control]\nsocket = {socket:?}\n[[output]]\ntype = \"file\"\nname = \"own\"\npath = {file:?}\n{outputs}"
+             []\n[control]\nsocket = {socket:?}\n[[output]]\ntype = \"file\"\nname = \"own\"\n\
+             path = {file:?}\n{outputs}"
         );
         std::fs::write(dir.join("ocellus.toml"), text).expect("the directory is writable");
         let running = Running::spawn(dir, arguments, &[]);

@@ -110,6 +110,14 @@ impl RuleSet {
         true
     }
 
+    /// The same for all of its rules, also those that have a mode of their own.
+    pub fn set_mode_of_all(&mut self, name: &str, mode: Mode) -> bool {
+        if let Ok(index) = self.position(name) {
+            self.components[index].forget_rule_modes();
+        }
+        self.set_mode(name, mode)
+    }
+
     /// Leave a component alone for the time of a first quarantine, as after repeated faults. False
     /// when there is none of this name.
     pub fn quarantine(&mut self, name: &str, now_ns: u64) -> bool {

@@ -69,7 +69,7 @@ impl Rim {
         if wanted == Wanted::Active {
             rules.release(&component);
         }
-        rules.set_mode(&component, mode);
+        rules.set_mode_of_all(&component, mode);
         self.mode_is_set("component", rule, &component, word)
     }
 

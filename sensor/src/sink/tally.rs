@@ -68,8 +68,8 @@ impl SinkStats {
         self.dropped.values().sum()
     }
 
-    /// Accepted events of which it is known what became of them: those of an output leave in order,
-    /// so an event has left once this is as much as [`SinkStats::accepted`] was right after it came.
+    /// Accepted events of which it is known what became of them. Events leave an output in order:
+    /// one has left when this reaches what [`SinkStats::accepted`] was right after it came.
     pub fn settled(&self) -> u64 {
         self.delivered + self.dropped_total()
     }

@@ -37,7 +37,7 @@ fn later_layers_win_key_by_key_and_it_is_known_which_one_won() {
         ("OCELLUS_CAPTURE_ENV", "false"),
         ("OCELLUS_RULES_MEMORY", "32 MiB"),
         ("OCELLUS_LOG", "trace"),
-        ("OCELLUS_SERVICE_PORT", "tcp://10.0.0.1"),
+        ("OCELLUS_SERVICE_PORT", "tcp://192.0.2.1"),
         ("OTHER", "x"),
     ]);
     let layered = Layered::load_with(Some(&main), environment).unwrap();

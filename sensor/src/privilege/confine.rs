@@ -66,7 +66,7 @@ pub fn confine_loop(settings: &Privileges, needs: &Needs) -> Vec<String> {
 }
 
 fn landlock(needs: &Needs) -> String {
-    for dir in &needs.write_dirs {
+    for dir in &needs.own_dirs {
         // What is not there yet cannot be named; the caller finds out if it cannot be made.
         if let Err(error) = DirBuilder::new().mode(0o700).recursive(true).create(dir) {
             tracing::debug!(%error, "cannot make {}", dir.display());

@@ -16,6 +16,8 @@ pub struct Needs {
     pub capabilities: Vec<(Capability, String)>,
     /// Directories below which it may write.
     pub write_dirs: Vec<PathBuf>,
+    /// Of these, those that are its own, and are made where they are missing.
+    pub own_dirs: Vec<PathBuf>,
     /// It reads other processes itself, which Landlock would forbid.
     pub reads_processes: bool,
 }
@@ -28,8 +30,9 @@ impl Needs {
         reads_processes: bool,
         can_read_probes: impl FnOnce() -> bool,
     ) -> Needs {
-        let mut needs =
-            Needs { capabilities: Vec::new(), write_dirs: write_dirs(config), reads_processes };
+        let (own_dirs, write_dirs) = dirs(config);
+        let dirs = write_dirs.clone();
+        let mut needs = Needs { capabilities: Vec::new(), write_dirs, own_dirs, reads_processes };
         let mut add = |capability, reason: String| needs.capabilities.push((capability, reason));
         if reads_processes {
             let reason = "this backend reads paths and arguments from /proc";
@@ -46,7 +49,7 @@ impl Needs {
                 let reason = format!("{} is closed to root without it", dir.display());
                 add(Capability::CAP_DAC_READ_SEARCH, reason);
             }
-            let closed = write_dirs(config).into_iter().find(|dir| !may(dir, AccessFlags::W_OK));
+            let closed = dirs.iter().find(|dir| !may(dir, AccessFlags::W_OK));
             if let Some(dir) = closed {
                 let reason = format!("{} belongs to another user", dir.display());
                 add(Capability::CAP_DAC_OVERRIDE, reason);
@@ -68,29 +71,31 @@ fn may(dir: &Path, how: AccessFlags) -> bool {
     }
 }
 
-/// Where the configuration has the sensor write: its outputs, its cache, its socket.
-fn write_dirs(config: &Config) -> Vec<PathBuf> {
+/// Where the configuration has the sensor write: what is its own, its spools and its cache; and all
+/// of it, with the directories of its files and of its socket.
+fn dirs(config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let parent = |path: &PathBuf| {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         dir.unwrap_or(Path::new(".")).to_owned()
     };
-    let mut dirs = Vec::new();
+    let (mut own, mut others) = (Vec::new(), Vec::new());
     // What is wrong with an output is said when it is opened.
     for output in config.outputs().unwrap_or_default() {
         match output.target {
             // The current file, and those that were rotated.
-            Target::File { path, .. } => dirs.push(parent(&path)),
-            Target::Net { spool, .. } => dirs.push(spool.dir),
+            Target::File { path, .. } => others.push(parent(&path)),
+            Target::Net { spool, .. } => own.push(spool.dir),
             Target::Stdout | Target::Unix { .. } | Target::SyslogSocket { .. } => {}
         }
     }
     if config.rules.dir.is_some() {
-        dirs.push(config.rules.cache_dir.clone());
+        own.push(config.rules.cache_dir.clone());
     }
-    dirs.extend(config.control.socket.iter().map(parent));
-    dirs.sort();
-    dirs.dedup();
-    dirs
+    others.extend(config.control.socket.iter().map(parent));
+    let mut all: Vec<PathBuf> = own.iter().cloned().chain(others).collect();
+    all.sort();
+    all.dedup();
+    (own, all)
 }
 
 #[cfg(test)]

@@ -126,11 +126,11 @@ impl Throttle {
                 return Err(Limit::Tree);
             }
         }
-        if let Some(rate) = self.limits.global.filter(is_set) {
-            if !self.global.take(rate, now_ns) {
-                self.count(Limit::Global, None, now_ns);
-                return Err(Limit::Global);
-            }
+        if let Some(rate) = self.limits.global.filter(is_set)
+            && !self.global.take(rate, now_ns)
+        {
+            self.count(Limit::Global, None, now_ns);
+            return Err(Limit::Global);
         }
         Ok(())
     }

@@ -159,7 +159,7 @@ fn bind_control(config: &Config) -> Option<Server> {
         metrics: config.metrics.listen,
     };
     let bound = Server::bind(&settings);
-    bound.inspect_err(|error| cannot_be_asked(error)).ok()
+    bound.inspect_err(cannot_be_asked).ok()
 }
 
 fn serve_control(server: &mut Server, asks: mpsc::Sender<Ask>) {

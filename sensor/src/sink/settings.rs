@@ -227,6 +227,7 @@ pub enum Facility {
 
 /// Where events go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each output, made at the start")]
 pub enum Target {
     #[default]
     Stdout,

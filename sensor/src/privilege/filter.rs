@@ -4,8 +4,8 @@
 //! so is what the next kernel brings. A call that is not listed fails with ENOSYS, as on a kernel
 //! that has not got it, since libraries know how to go on after that.
 //!
-//! The list holds what the test suite was seen to make, what libc makes in its place on other
-//! versions, and what name services and network outputs need.
+//! The list holds what strace(1) saw a sensor make with rules, outputs of each type, SIGHUP and
+//! rotation, what libc makes in its place on other versions, and what name services need.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,8 @@ const CALLS: &[i64] = &[
     // Memory.
     libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_madvise, libc::SYS_mremap,
     libc::SYS_brk, libc::SYS_mincore, libc::SYS_membarrier, libc::SYS_mlock, libc::SYS_munlock,
+    // Instances of a rule share the memory that it starts with; nothing of it can be executed.
+    libc::SYS_memfd_create,
     // Threads and their end.
     libc::SYS_clone, libc::SYS_clone3, libc::SYS_futex, libc::SYS_set_robust_list,
     libc::SYS_get_robust_list, libc::SYS_rseq, libc::SYS_set_tid_address, libc::SYS_gettid,

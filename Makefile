@@ -10,7 +10,7 @@ OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
 .PHONY: run build test test-kernels bench bench-kernel bench-rules sim fuzz rules golden examples \
-	schema man clean help
+	schema metrics man deb rpm tarball clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -85,6 +85,21 @@ schema: ## Write docs/schema.md, docs/index-template.json and the fields of the 
 	target/debug/ocellus schema --index-template > target/index-template.json
 	@mv target/index-template.json docs/index-template.json
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test sdks
+
+metrics: ## Write docs/metrics.md and docs/config.schema.json anew, from the sensor's own tables
+	$(CARGO) build --quiet --locked --workspace --bins
+	target/debug/ocellus metrics-page > target/metrics.md
+	target/debug/ocellus config schema > target/config.schema.json
+	@mv target/metrics.md target/config.schema.json docs/
+
+deb: build ## Make a Debian package, in target/packages
+	sensor/packaging/package.sh $@ $(OCELLUS) target/packages
+
+rpm: build ## Make an RPM package, in target/packages
+	sensor/packaging/package.sh $@ $(OCELLUS) target/packages
+
+tarball: build ## Make a tarball to unpack in /, in target/packages
+	sensor/packaging/package.sh $@ $(OCELLUS) target/packages
 
 man: ## Write the manual page, target/ocellus.1, and check it where mandoc is
 	$(CARGO) build --quiet --locked --workspace --bins

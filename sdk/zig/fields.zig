@@ -207,222 +207,228 @@ pub const ocellus_previous_user_id = Text{ .index = 100 };
 pub const ocellus_previous_user_name = Text{ .index = 101 };
 /// ocellus.raw_events: Raw events merged into this one.
 pub const ocellus_raw_events = Number{ .index = 102 };
+/// ocellus.redacted: Names of fields in which secrets were replaced by `[redacted]`.
+pub const ocellus_redacted = Texts{ .index = 103 };
 /// ocellus.rules.alerts: Ids of the rules that alerted.
-pub const ocellus_rules_alerts = Texts{ .index = 103 };
+pub const ocellus_rules_alerts = Texts{ .index = 104 };
 /// ocellus.rules.generation: Which load of the rule set judged the event.
-pub const ocellus_rules_generation = Number{ .index = 104 };
+pub const ocellus_rules_generation = Number{ .index = 105 };
 /// ocellus.rules.messages: What they said, in the same order.
-pub const ocellus_rules_messages = Texts{ .index = 105 };
+pub const ocellus_rules_messages = Texts{ .index = 106 };
 /// ocellus.rules.tagged: Ids of the rules that tagged.
-pub const ocellus_rules_tagged = Texts{ .index = 106 };
+pub const ocellus_rules_tagged = Texts{ .index = 107 };
 /// ocellus.secure_exec: The kernel told the program to be careful (AT_SECURE), as its file gave it rights that its caller had not, or a security module asked for that.
-pub const ocellus_secure_exec = Flag{ .index = 107 };
+pub const ocellus_secure_exec = Flag{ .index = 108 };
 /// ocellus.self: The sensor itself, or a child of it.
-pub const ocellus_self = Flag{ .index = 108 };
+pub const ocellus_self = Flag{ .index = 109 };
 /// ocellus.sid: Session id.
-pub const ocellus_sid = Number{ .index = 109 };
+pub const ocellus_sid = Number{ .index = 110 };
 /// ocellus.signal: Signal that ended the process.
-pub const ocellus_signal = Number{ .index = 110 };
+pub const ocellus_signal = Number{ .index = 111 };
 /// ocellus.thread_exec: A thread that was not the leader executed.
-pub const ocellus_thread_exec = Flag{ .index = 111 };
+pub const ocellus_thread_exec = Flag{ .index = 112 };
+/// ocellus.throttled.count: Events of a process tree, or of all, that were dropped because they were too many.
+pub const ocellus_throttled_count = Number{ .index = 113 };
+/// ocellus.throttled.limit: `tree`: the limit of one process tree, whose leader is in `process.entry_leader.*`; `global`: that of all.
+pub const ocellus_throttled_limit = Text{ .index = 114 };
 /// ocellus.truncated: Fields that are shorter than what the process had.
-pub const ocellus_truncated = Texts{ .index = 112 };
+pub const ocellus_truncated = Texts{ .index = 115 };
 /// orchestrator.namespace: Namespace of the pod.
-pub const orchestrator_namespace = Text{ .index = 113 };
+pub const orchestrator_namespace = Text{ .index = 116 };
 /// orchestrator.resource.id: UID of the pod.
-pub const orchestrator_resource_id = Text{ .index = 114 };
+pub const orchestrator_resource_id = Text{ .index = 117 };
 /// orchestrator.resource.name: Name of the pod.
-pub const orchestrator_resource_name = Text{ .index = 115 };
+pub const orchestrator_resource_name = Text{ .index = 118 };
 /// orchestrator.resource.type: `pod`.
-pub const orchestrator_resource_type = Text{ .index = 116 };
+pub const orchestrator_resource_type = Text{ .index = 119 };
 /// orchestrator.type: `kubernetes`.
-pub const orchestrator_type = Text{ .index = 117 };
+pub const orchestrator_type = Text{ .index = 120 };
 /// process.args: Arguments, the first is argv[0].
-pub const process_args = Texts{ .index = 118 };
+pub const process_args = Texts{ .index = 121 };
 /// process.args_count: True number of arguments, also where `process.args` is truncated.
-pub const process_args_count = Number{ .index = 119 };
+pub const process_args_count = Number{ .index = 122 };
 /// process.command_line: Arguments joined by a space.
-pub const process_command_line = Text{ .index = 120 };
+pub const process_command_line = Text{ .index = 123 };
 /// process.end: When the last thread ended.
-pub const process_end = Time{ .index = 121 };
+pub const process_end = Time{ .index = 124 };
 /// process.entity_id: Identifies the process: host, boot, pid and start time.
-pub const process_entity_id = Text{ .index = 122 };
+pub const process_entity_id = Text{ .index = 125 };
 /// process.entry_leader.args: Arguments of the process through which this session entered the host.
-pub const process_entry_leader_args = Texts{ .index = 123 };
+pub const process_entry_leader_args = Texts{ .index = 126 };
 /// process.entry_leader.args_count: Number of arguments of the process through which this session entered the host.
-pub const process_entry_leader_args_count = Number{ .index = 124 };
+pub const process_entry_leader_args_count = Number{ .index = 127 };
 /// process.entry_leader.entity_id: Entity id of the process through which this session entered the host.
-pub const process_entry_leader_entity_id = Text{ .index = 125 };
+pub const process_entry_leader_entity_id = Text{ .index = 128 };
 /// process.entry_leader.entry_meta.type: How the session entered: `init`, `sshd`, `ssm`, `container`, `terminal` or `unknown`.
-pub const process_entry_leader_entry_meta_type = Text{ .index = 126 };
+pub const process_entry_leader_entry_meta_type = Text{ .index = 129 };
 /// process.entry_leader.executable: Executable of the process through which this session entered the host.
-pub const process_entry_leader_executable = Text{ .index = 127 };
+pub const process_entry_leader_executable = Text{ .index = 130 };
 /// process.entry_leader.name: Command name of the process through which this session entered the host.
-pub const process_entry_leader_name = Text{ .index = 128 };
+pub const process_entry_leader_name = Text{ .index = 131 };
 /// process.entry_leader.pid: Process id of the process through which this session entered the host.
-pub const process_entry_leader_pid = Number{ .index = 129 };
+pub const process_entry_leader_pid = Number{ .index = 132 };
 /// process.entry_leader.same_as_process: The process is the process through which this session entered the host.
-pub const process_entry_leader_same_as_process = Flag{ .index = 130 };
+pub const process_entry_leader_same_as_process = Flag{ .index = 133 };
 /// process.entry_leader.start: Start of the process through which this session entered the host.
-pub const process_entry_leader_start = Time{ .index = 131 };
+pub const process_entry_leader_start = Time{ .index = 134 };
 /// process.env_vars: Environment, `NAME=value`.
-pub const process_env_vars = Texts{ .index = 132 };
+pub const process_env_vars = Texts{ .index = 135 };
 /// process.executable: Absolute path of the executable, in the process's root.
-pub const process_executable = Text{ .index = 133 };
+pub const process_executable = Text{ .index = 136 };
 /// process.exit_code: Exit code; 128 + signal for a process that a signal ended.
-pub const process_exit_code = Number{ .index = 134 };
+pub const process_exit_code = Number{ .index = 137 };
 /// process.group.id: Effective group id.
-pub const process_group_id = Text{ .index = 135 };
+pub const process_group_id = Text{ .index = 138 };
 /// process.group.name: Effective group name.
-pub const process_group_name = Text{ .index = 136 };
+pub const process_group_name = Text{ .index = 139 };
 /// process.group_leader.args: Arguments of the process group's leader.
-pub const process_group_leader_args = Texts{ .index = 137 };
+pub const process_group_leader_args = Texts{ .index = 140 };
 /// process.group_leader.args_count: Number of arguments of the process group's leader.
-pub const process_group_leader_args_count = Number{ .index = 138 };
+pub const process_group_leader_args_count = Number{ .index = 141 };
 /// process.group_leader.entity_id: Entity id of the process group's leader.
-pub const process_group_leader_entity_id = Text{ .index = 139 };
+pub const process_group_leader_entity_id = Text{ .index = 142 };
 /// process.group_leader.executable: Executable of the process group's leader.
-pub const process_group_leader_executable = Text{ .index = 140 };
+pub const process_group_leader_executable = Text{ .index = 143 };
 /// process.group_leader.name: Command name of the process group's leader.
-pub const process_group_leader_name = Text{ .index = 141 };
+pub const process_group_leader_name = Text{ .index = 144 };
 /// process.group_leader.pid: Process id of the process group's leader.
-pub const process_group_leader_pid = Number{ .index = 142 };
+pub const process_group_leader_pid = Number{ .index = 145 };
 /// process.group_leader.same_as_process: The process is the process group's leader.
-pub const process_group_leader_same_as_process = Flag{ .index = 143 };
+pub const process_group_leader_same_as_process = Flag{ .index = 146 };
 /// process.group_leader.start: Start of the process group's leader.
-pub const process_group_leader_start = Time{ .index = 144 };
+pub const process_group_leader_start = Time{ .index = 147 };
 /// process.hash.md5: MD5 of the executable, lower-case hex.
-pub const process_hash_md5 = Text{ .index = 145 };
+pub const process_hash_md5 = Text{ .index = 148 };
 /// process.hash.sha1: SHA-1 of the executable.
-pub const process_hash_sha1 = Text{ .index = 146 };
+pub const process_hash_sha1 = Text{ .index = 149 };
 /// process.hash.sha256: SHA-256 of the executable.
-pub const process_hash_sha256 = Text{ .index = 147 };
+pub const process_hash_sha256 = Text{ .index = 150 };
 /// process.hash.sha384: SHA-384 of the executable.
-pub const process_hash_sha384 = Text{ .index = 148 };
+pub const process_hash_sha384 = Text{ .index = 151 };
 /// process.hash.sha512: SHA-512 of the executable.
-pub const process_hash_sha512 = Text{ .index = 149 };
+pub const process_hash_sha512 = Text{ .index = 152 };
 /// process.interactive: It has a terminal.
-pub const process_interactive = Flag{ .index = 150 };
+pub const process_interactive = Flag{ .index = 153 };
 /// process.name: Command name (comm), at most 15 bytes.
-pub const process_name = Text{ .index = 151 };
+pub const process_name = Text{ .index = 154 };
 /// process.parent.args: Arguments of the parent.
-pub const process_parent_args = Texts{ .index = 152 };
+pub const process_parent_args = Texts{ .index = 155 };
 /// process.parent.args_count: Number of arguments of the parent.
-pub const process_parent_args_count = Number{ .index = 153 };
+pub const process_parent_args_count = Number{ .index = 156 };
 /// process.parent.command_line: Arguments of the parent joined by a space.
-pub const process_parent_command_line = Text{ .index = 154 };
+pub const process_parent_command_line = Text{ .index = 157 };
 /// process.parent.entity_id: Entity id of the parent.
-pub const process_parent_entity_id = Text{ .index = 155 };
+pub const process_parent_entity_id = Text{ .index = 158 };
 /// process.parent.executable: Executable of the parent.
-pub const process_parent_executable = Text{ .index = 156 };
+pub const process_parent_executable = Text{ .index = 159 };
 /// process.parent.interactive: The parent has a terminal.
-pub const process_parent_interactive = Flag{ .index = 157 };
+pub const process_parent_interactive = Flag{ .index = 160 };
 /// process.parent.name: Command name of the parent.
-pub const process_parent_name = Text{ .index = 158 };
+pub const process_parent_name = Text{ .index = 161 };
 /// process.parent.pid: Process id of the parent.
-pub const process_parent_pid = Number{ .index = 159 };
+pub const process_parent_pid = Number{ .index = 162 };
 /// process.parent.start: Start of the parent.
-pub const process_parent_start = Time{ .index = 160 };
+pub const process_parent_start = Time{ .index = 163 };
 /// process.parent.user.id: Effective user id of the parent.
-pub const process_parent_user_id = Text{ .index = 161 };
+pub const process_parent_user_id = Text{ .index = 164 };
 /// process.parent.user.name: Effective user name of the parent.
-pub const process_parent_user_name = Text{ .index = 162 };
+pub const process_parent_user_name = Text{ .index = 165 };
 /// process.parent.working_directory: Current directory of the parent when last seen.
-pub const process_parent_working_directory = Text{ .index = 163 };
+pub const process_parent_working_directory = Text{ .index = 166 };
 /// process.pid: Process id (thread group) in the initial pid namespace.
-pub const process_pid = Number{ .index = 164 };
+pub const process_pid = Number{ .index = 167 };
 /// process.previous.args: Arguments before the exec.
-pub const process_previous_args = Texts{ .index = 165 };
+pub const process_previous_args = Texts{ .index = 168 };
 /// process.previous.args_count: Number of arguments before the exec.
-pub const process_previous_args_count = Number{ .index = 166 };
+pub const process_previous_args_count = Number{ .index = 169 };
 /// process.previous.executable: Executable before the exec.
-pub const process_previous_executable = Text{ .index = 167 };
+pub const process_previous_executable = Text{ .index = 170 };
 /// process.real_group.id: Real group id.
-pub const process_real_group_id = Text{ .index = 168 };
+pub const process_real_group_id = Text{ .index = 171 };
 /// process.real_group.name: Real group name.
-pub const process_real_group_name = Text{ .index = 169 };
+pub const process_real_group_name = Text{ .index = 172 };
 /// process.real_user.id: Real user id.
-pub const process_real_user_id = Text{ .index = 170 };
+pub const process_real_user_id = Text{ .index = 173 };
 /// process.real_user.name: Real user name.
-pub const process_real_user_name = Text{ .index = 171 };
+pub const process_real_user_name = Text{ .index = 174 };
 /// process.saved_group.id: Saved group id.
-pub const process_saved_group_id = Text{ .index = 172 };
+pub const process_saved_group_id = Text{ .index = 175 };
 /// process.saved_group.name: Saved group name.
-pub const process_saved_group_name = Text{ .index = 173 };
+pub const process_saved_group_name = Text{ .index = 176 };
 /// process.saved_user.id: Saved user id.
-pub const process_saved_user_id = Text{ .index = 174 };
+pub const process_saved_user_id = Text{ .index = 177 };
 /// process.saved_user.name: Saved user name.
-pub const process_saved_user_name = Text{ .index = 175 };
+pub const process_saved_user_name = Text{ .index = 178 };
 /// process.session_leader.args: Arguments of the session's leader.
-pub const process_session_leader_args = Texts{ .index = 176 };
+pub const process_session_leader_args = Texts{ .index = 179 };
 /// process.session_leader.args_count: Number of arguments of the session's leader.
-pub const process_session_leader_args_count = Number{ .index = 177 };
+pub const process_session_leader_args_count = Number{ .index = 180 };
 /// process.session_leader.entity_id: Entity id of the session's leader.
-pub const process_session_leader_entity_id = Text{ .index = 178 };
+pub const process_session_leader_entity_id = Text{ .index = 181 };
 /// process.session_leader.executable: Executable of the session's leader.
-pub const process_session_leader_executable = Text{ .index = 179 };
+pub const process_session_leader_executable = Text{ .index = 182 };
 /// process.session_leader.name: Command name of the session's leader.
-pub const process_session_leader_name = Text{ .index = 180 };
+pub const process_session_leader_name = Text{ .index = 183 };
 /// process.session_leader.pid: Process id of the session's leader.
-pub const process_session_leader_pid = Number{ .index = 181 };
+pub const process_session_leader_pid = Number{ .index = 184 };
 /// process.session_leader.same_as_process: The process is the session's leader.
-pub const process_session_leader_same_as_process = Flag{ .index = 182 };
+pub const process_session_leader_same_as_process = Flag{ .index = 185 };
 /// process.session_leader.start: Start of the session's leader.
-pub const process_session_leader_start = Time{ .index = 183 };
+pub const process_session_leader_start = Time{ .index = 186 };
 /// process.start: When the process started (was forked).
-pub const process_start = Time{ .index = 184 };
+pub const process_start = Time{ .index = 187 };
 /// process.thread.capabilities.effective: Effective capabilities.
-pub const process_thread_capabilities_effective = Texts{ .index = 185 };
+pub const process_thread_capabilities_effective = Texts{ .index = 188 };
 /// process.thread.capabilities.permitted: Permitted capabilities.
-pub const process_thread_capabilities_permitted = Texts{ .index = 186 };
+pub const process_thread_capabilities_permitted = Texts{ .index = 189 };
 /// process.thread.id: Thread whose credentials changed; those of its process are shown as they are in this thread.
-pub const process_thread_id = Number{ .index = 187 };
+pub const process_thread_id = Number{ .index = 190 };
 /// process.tty.char_device.major: Major number of the controlling terminal.
-pub const process_tty_char_device_major = Number{ .index = 188 };
+pub const process_tty_char_device_major = Number{ .index = 191 };
 /// process.tty.char_device.minor: Minor number of the controlling terminal.
-pub const process_tty_char_device_minor = Number{ .index = 189 };
+pub const process_tty_char_device_minor = Number{ .index = 192 };
 /// process.user.id: Effective user id.
-pub const process_user_id = Text{ .index = 190 };
+pub const process_user_id = Text{ .index = 193 };
 /// process.user.name: Effective user name.
-pub const process_user_name = Text{ .index = 191 };
+pub const process_user_name = Text{ .index = 194 };
 /// process.vpid: Process id in the process's own pid namespace.
-pub const process_vpid = Number{ .index = 192 };
+pub const process_vpid = Number{ .index = 195 };
 /// process.working_directory: Current directory.
-pub const process_working_directory = Text{ .index = 193 };
+pub const process_working_directory = Text{ .index = 196 };
 /// rule.description: What it detects.
-pub const rule_description = Text{ .index = 194 };
+pub const rule_description = Text{ .index = 197 };
 /// rule.id: Rule with the most severe alert.
-pub const rule_id = Text{ .index = 195 };
+pub const rule_id = Text{ .index = 198 };
 /// rule.name: Its title.
-pub const rule_name = Text{ .index = 196 };
+pub const rule_name = Text{ .index = 199 };
 /// rule.version: Its version.
-pub const rule_version = Text{ .index = 197 };
+pub const rule_version = Text{ .index = 200 };
 /// service.type: `system`, as auditbeat has it.
-pub const service_type = Text{ .index = 198 };
+pub const service_type = Text{ .index = 201 };
 /// tags: What rules added.
-pub const tags = Texts{ .index = 199 };
+pub const tags = Texts{ .index = 202 };
 /// threat.framework: `MITRE ATT&CK`.
-pub const threat_framework = Text{ .index = 200 };
+pub const threat_framework = Text{ .index = 203 };
 /// threat.technique.id: ATT&CK techniques of the rules that alerted, sub-techniques by the technique that they belong to.
-pub const threat_technique_id = Texts{ .index = 201 };
+pub const threat_technique_id = Texts{ .index = 204 };
 /// threat.technique.subtechnique.id: ATT&CK sub-techniques of the rules that alerted, for example `T1059.004`.
-pub const threat_technique_subtechnique_id = Texts{ .index = 202 };
+pub const threat_technique_subtechnique_id = Texts{ .index = 205 };
 /// user.effective.group.id: Effective group id.
-pub const user_effective_group_id = Text{ .index = 203 };
+pub const user_effective_group_id = Text{ .index = 206 };
 /// user.effective.group.name: Effective group name.
-pub const user_effective_group_name = Text{ .index = 204 };
+pub const user_effective_group_name = Text{ .index = 207 };
 /// user.effective.id: Effective user id.
-pub const user_effective_id = Text{ .index = 205 };
+pub const user_effective_id = Text{ .index = 208 };
 /// user.effective.name: Effective user name.
-pub const user_effective_name = Text{ .index = 206 };
+pub const user_effective_name = Text{ .index = 209 };
 /// user.group.id: Real group id.
-pub const user_group_id = Text{ .index = 207 };
+pub const user_group_id = Text{ .index = 210 };
 /// user.group.name: Real group name.
-pub const user_group_name = Text{ .index = 208 };
+pub const user_group_name = Text{ .index = 211 };
 /// user.id: Real user id.
-pub const user_id = Text{ .index = 209 };
+pub const user_id = Text{ .index = 212 };
 /// user.name: Real user name.
-pub const user_name = Text{ .index = 210 };
+pub const user_name = Text{ .index = 213 };
 
 /// Names, by the index of the field.
 pub const names = [_][]const u8{
@@ -529,6 +535,7 @@ pub const names = [_][]const u8{
     "ocellus.previous.user.id",
     "ocellus.previous.user.name",
     "ocellus.raw_events",
+    "ocellus.redacted",
     "ocellus.rules.alerts",
     "ocellus.rules.generation",
     "ocellus.rules.messages",
@@ -538,6 +545,8 @@ pub const names = [_][]const u8{
     "ocellus.sid",
     "ocellus.signal",
     "ocellus.thread_exec",
+    "ocellus.throttled.count",
+    "ocellus.throttled.limit",
     "ocellus.truncated",
     "orchestrator.namespace",
     "orchestrator.resource.id",

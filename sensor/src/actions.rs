@@ -6,7 +6,17 @@ use crate::event::{Kinds, Texts};
 pub const ID_CHANGE: &str = "id_change";
 
 /// Which words `event.action` and `event.type` use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Actions {
     /// auditbeat's: `process_started`, `process_ran` …

@@ -58,7 +58,17 @@ const WHOLE: Matrix = [
 const MINIMAL: Matrix = [[Never; KIND_COUNT]; KIND_COUNT];
 
 /// How much to merge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// fork + exec + exit of one process within the hold time are one event.

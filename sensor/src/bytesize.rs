@@ -1,8 +1,10 @@
 //! Amounts of bytes as people write them: `100 MiB`, `200 MiB/s`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -121,6 +123,32 @@ impl<T: FromStr<Err = ByteSizeError>> Visitor<'_> for Amount<T> {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
         text.parse().map_err(E::custom)
+    }
+}
+
+impl JsonSchema for ByteSize {
+    fn schema_name() -> Cow<'static, str> {
+        "ByteSize".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bytes, or a text such as \"100 MiB\"",
+            "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }],
+        })
+    }
+}
+
+impl JsonSchema for ByteRate {
+    fn schema_name() -> Cow<'static, str> {
+        "ByteRate".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bytes per second, or a text such as \"200 MiB/s\"; 0 is no limit",
+            "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }],
+        })
     }
 }
 

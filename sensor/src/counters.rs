@@ -9,7 +9,8 @@ use ocellus_ebpf::abi::KIND_COUNT;
 
 /// Raw events by what became of them. An event that three raw events merged into counts as one
 /// delivered (or dropped) and two merged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Counters {
     /// By kind: what the backend handed over, what it said that it lost, and the sensor's own
     /// events (`sensor`).

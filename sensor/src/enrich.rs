@@ -44,6 +44,7 @@ pub struct Enricher {
 struct Remarks {
     truncated: Vec<&'static str>,
     escaped: Vec<&'static str>,
+    redacted: Vec<&'static str>,
     inferred: Vec<&'static str>,
 }
 
@@ -384,6 +385,9 @@ impl Remarks {
         if marked.marks.escaped {
             self.escaped.push(field.name());
         }
+        if marked.marks.redacted {
+            self.redacted.push(field.name());
+        }
         if marked.marks.inferred {
             self.inferred.push(field.name());
         }
@@ -393,6 +397,7 @@ impl Remarks {
         for (names, field) in [
             (self.truncated, Field::OCELLUS_TRUNCATED),
             (self.escaped, Field::OCELLUS_ESCAPED),
+            (self.redacted, Field::OCELLUS_REDACTED),
             (self.inferred, Field::OCELLUS_INFERRED),
         ] {
             if !names.is_empty() {

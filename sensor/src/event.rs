@@ -200,13 +200,15 @@ impl Kinds {
     pub const SENSOR_RULES: Kinds = Kinds(1 << 10);
     /// A rule trapped, overran its budget, answered rubbish or was put into quarantine.
     pub const SENSOR_FAULT: Kinds = Kinds(1 << 11);
+    /// Events of a process tree, or of all, were too many and were throttled.
+    pub const SENSOR_THROTTLE: Kinds = Kinds(1 << 12);
     /// How many kinds are of processes: their bits come first.
     pub const PROCESS_COUNT: usize = 7;
     /// All kinds of the sensor itself. No rule may drop them.
-    pub const SENSOR: Kinds = Kinds(0b1_1111 << Kinds::PROCESS_COUNT);
+    pub const SENSOR: Kinds = Kinds(0b11_1111 << Kinds::PROCESS_COUNT);
 
     /// Each kind with its name, as rules and `ocellus.kinds` have it.
-    pub const NAMES: [(Kinds, &'static str); 12] = [
+    pub const NAMES: [(Kinds, &'static str); 13] = [
         (Kinds::PROCESS_FORK, "process.fork"),
         (Kinds::PROCESS_EXEC, "process.exec"),
         (Kinds::PROCESS_EXIT, "process.exit"),
@@ -219,6 +221,7 @@ impl Kinds {
         (Kinds::SENSOR_LOSS, "sensor.loss"),
         (Kinds::SENSOR_RULES, "sensor.rules"),
         (Kinds::SENSOR_FAULT, "sensor.fault"),
+        (Kinds::SENSOR_THROTTLE, "sensor.throttle"),
     ];
 
     pub fn by_name(name: &str) -> Option<Kinds> {

@@ -3,7 +3,8 @@
 //! It reads no clock, no file and no socket. The same inputs at the same times give the same
 //! events, to the byte; that is what a recording relies on.
 
-use std::any::Any;
+mod judge;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -14,16 +15,16 @@ use crate::counters::Counters;
 use crate::digest::cache::{Cache, CacheStats, Lookup};
 use crate::enrich::Enricher;
 use crate::entry;
-use crate::event::{Event, Field, Kinds, Value};
+use crate::event::{Event, Field, Kinds};
 use crate::input::{ContainerRequest, HashRequest, HashResult, Input, Lost};
-use crate::known::Known;
 use crate::process::{ProcessId, Table, TableStats};
 use crate::queue::{QUEUE_EVENTS_MAX, Queue, Run};
 use crate::raw::{Decoder, Image, Kind, RawEvent};
-use crate::rules::budget::BATCH_EVENTS_MAX;
-use crate::rules::{Events, Fault, Processes, RuleSet};
+use crate::redact::Redactor;
+use crate::rules::RuleSet;
+use crate::throttle::{Limits, Throttle};
 use crate::users::Questions;
-use crate::verdict::Verdict;
+use judge::Unjudged;
 use ocellus_ebpf::abi;
 
 /// Under this name, raw events of kernel threads are dropped: they execute nothing.
@@ -49,6 +50,9 @@ pub struct Settings {
     pub snapshot_events: bool,
     /// None switches hashing off.
     pub hashing: Option<Hashing>,
+    /// Replaces secrets in arguments and environments.
+    pub redactor: Redactor,
+    pub limits: Limits,
 }
 
 /// How the machine waits for hashes.
@@ -74,6 +78,8 @@ impl Default for Settings {
                 cache_entries: NonZeroUsize::new(4_096).expect("it is not zero"),
                 wait_ms: 1_000,
             }),
+            redactor: Redactor::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -93,9 +99,9 @@ pub struct Sensor {
     snapshot: Option<(u64, u64)>,
     snapshot_events: bool,
     sensor_pid: u32,
+    throttle: Throttle,
     counters: Counters,
-    /// Events that are to be judged together, fewer than [`BATCH_EVENTS_MAX`].
-    unjudged: Vec<Arc<Event>>,
+    unjudged: Unjudged,
     /// Judge every event; the rim changes them between two steps.
     pub rules: RuleSet,
 }
@@ -107,7 +113,7 @@ impl Sensor {
             .hashing
             .map(|hashing| Cache::new(hashing.cache_entries, hashing.wait_ms * NS_PER_MS));
         Sensor {
-            decoder: Decoder::default(),
+            decoder: Decoder::new(settings.redactor.clone()),
             queue: Queue::new(hold_ns, settings.policy),
             table: Table::new(settings.processes_max, settings.grace_ms * NS_PER_MS),
             enricher: Enricher::new(settings.actions, settings.ancestors_max, hashes.is_some()),
@@ -116,8 +122,9 @@ impl Sensor {
             snapshot: None,
             snapshot_events: settings.snapshot_events,
             sensor_pid: 0,
+            throttle: Throttle::new(settings.limits),
             counters: Counters::default(),
-            unjudged: Vec::new(),
+            unjudged: Unjudged::default(),
             rules,
         }
     }
@@ -173,6 +180,7 @@ impl Sensor {
             self.deliver_next(now_ns, out);
         }
         self.judge_all(now_ns, out);
+        self.tell_throttled(now_ns, false, out);
         self.end_snapshot(now_ns);
         self.table.sweep(now_ns);
     }
@@ -183,6 +191,7 @@ impl Sensor {
             self.deliver_next(now_ns, out);
         }
         self.judge_all(now_ns, out);
+        self.tell_throttled(now_ns, true, out);
         self.end_snapshot(now_ns);
     }
 
@@ -192,7 +201,12 @@ impl Sensor {
         let Some(process) = self.table.get(id) else { return };
         let event = self.enricher.process_event(&self.table, process, &run, before.as_ref());
         self.counters.merged += run.len() as u64 - 1;
-        self.judge(event, now_ns, out);
+        // What the sensor does itself is told in any case: the self-test waits for it.
+        let tree = (!process.ours).then(|| {
+            let leader = process.entry.as_ref().map(|entry| entry.leader);
+            leader.unwrap_or_else(|| ProcessId::parent_of(&process.task))
+        });
+        self.judge(event, tree, now_ns, out);
     }
 
     fn next_is_ripe(&mut self, now_ns: u64) -> bool {
@@ -324,79 +338,14 @@ impl Sensor {
         self.judge_own(event, now_ns, out);
     }
 
-    fn judge_own(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
-        self.counters.receive_named("sensor", 1);
-        self.judge(event, now_ns, out);
-        self.judge_all(now_ns, out);
+    /// Other limits from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.throttle.set(limits);
     }
 
-    /// Has an event judged with those that wait for it; the order of events stays.
-    fn judge(&mut self, event: Event, now_ns: u64, out: &mut Vec<Arc<Event>>) {
-        if self.rules.is_empty() {
-            self.counters.delivered += 1;
-            out.push(Arc::new(event));
-            return;
-        }
-        self.unjudged.push(Arc::new(event));
-        if self.unjudged.len() >= BATCH_EVENTS_MAX {
-            self.judge_all(now_ns, out);
-        }
-    }
-
-    /// Asks the rules about the events that wait, and delivers those that no rule drops.
-    fn judge_all(&mut self, now_ns: u64, out: &mut Vec<Arc<Event>>) {
-        if self.unjudged.is_empty() {
-            return;
-        }
-        let events: Events = Arc::new(std::mem::take(&mut self.unjudged));
-        let verdicts = self.ask_rules(&events, now_ns);
-        // The rules have let go of the events, so that verdicts can be written into them.
-        let events = Arc::try_unwrap(events).unwrap_or_else(|shared| (*shared).clone());
-        for (mut event, verdict) in events.into_iter().zip(verdicts) {
-            match &verdict.dropped_by {
-                Some(rule) => self.counters.drop_by(&rule.id),
-                None => {
-                    verdict.apply(Arc::make_mut(&mut event));
-                    self.counters.delivered += 1;
-                    out.push(event);
-                }
-            }
-            for fault in &verdict.faults {
-                self.fault(fault, now_ns, out);
-            }
-        }
-    }
-
-    /// Lends the rules what they may look things up in.
-    fn ask_rules(&mut self, events: &Events, now_ns: u64) -> Vec<Verdict> {
-        if !self.rules.ask_for_processes() {
-            return self.rules.judge_all(events, now_ns, &mut None);
-        }
-        let known = Known {
-            table: std::mem::take(&mut self.table),
-            users: std::mem::take(&mut self.enricher.users),
-            wall_offset_ns: self.enricher.wall_offset_ns(),
-        };
-        let mut lent: Option<Box<dyn Processes>> = Some(Box::new(known));
-        let verdicts = self.rules.judge_all(events, now_ns, &mut lent);
-        let lent = lent.map(|lent| -> Box<dyn Any> { lent }).and_then(|any| any.downcast().ok());
-        let known: Box<Known> = lent.expect("the rules give back what they were lent");
-        self.table = known.table;
-        self.enricher.users = known.users;
-        verdicts
-    }
-
-    /// A fault is an event that no rule judges: one that fails on it would never stop.
-    fn fault(&mut self, fault: &Fault, now_ns: u64, out: &mut Vec<Arc<Event>>) {
-        tracing::warn!(component = &*fault.component, "{fault}");
-        let mut event = self.enricher.sensor_event(Kinds::SENSOR_FAULT, now_ns, "rule_fault");
-        event.set_text(Field::MESSAGE, fault.to_string());
-        event.set_text(Field::ERROR_MESSAGE, fault.detail.as_str());
-        event.set_text(Field::OCELLUS_COMPONENT, fault.component.clone());
-        event.set(Field::EVENT_TYPE, Value::Texts(["info"].iter().collect()));
-        self.counters.receive_named("sensor", 1);
-        self.counters.delivered += 1;
-        out.push(Arc::new(event));
+    /// Another redactor from now on.
+    pub fn set_redactor(&mut self, redactor: Redactor) {
+        self.decoder.set_redactor(redactor);
     }
 
     /// When [`step`](Sensor::step) may have something to deliver, boottime ns.

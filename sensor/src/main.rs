@@ -3,6 +3,8 @@
 //! Standard output belongs to events and answers, standard error to the log and to the one line
 //! that says why a command failed.
 
+mod operate;
+
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -11,12 +13,13 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use ocellus::cli::{
-    self, Cli, Command, ConfigCommand, DoctorArgs, RecordArgs, ReplayArgs, RulesCommand, RunArgs,
+    self, AnyRulesCommand, Cli, Command, ConfigCommand, DoctorArgs, RecordArgs, ReplayArgs,
+    RulesCommand, RunArgs,
 };
-use ocellus::config::{Config, DEFAULT_PATH};
+use ocellus::config::{self, Layered};
 use ocellus::error_chain::ErrorChain;
 use ocellus::names::NameFiles;
-use ocellus::run::{self, Options, Record};
+use ocellus::run::{self, ConfigSource, Options, Record};
 use ocellus::snapshot::{Snapshot, SnapshotSettings, TaskStarts};
 use ocellus::{author, doctor, logging, ps};
 
@@ -41,7 +44,10 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Config(ConfigCommand::Check { file }) => config_check(file.as_deref()),
-        Command::Config(ConfigCommand::Show { config }) => config_show(config.as_deref()),
+        Command::Config(ConfigCommand::Show { config, origin }) => {
+            config_show(config.as_deref(), origin)
+        }
+        Command::Config(ConfigCommand::Schema) => print(config::schema().as_bytes()),
         Command::Completions { shell } => print(&cli::completions(shell)),
         Command::Man => print(&cli::man_page()),
         Command::Schema { index_template: false } => print(cli::schema_page().as_bytes()),
@@ -50,38 +56,52 @@ fn dispatch(command: Command) -> Outcome {
         Command::Record(args) => record(args),
         Command::Replay(args) => replay(&args),
         Command::Doctor(args) => doctor(&args),
+        Command::Status(args) => operate::status(&args),
+        Command::Top(args) => operate::top(&args),
+        Command::Loglevel { level, socket } => operate::log_level(level, &socket),
+        Command::MetricsPage => print(ocellus::metrics::metrics_page().as_bytes()),
+        // The child is there to be seen, and has nothing to do.
+        Command::SelfTest { nonce: Some(_) } => Ok(()),
+        Command::SelfTest { nonce: None } => Ok(run::help_self_test()?),
+        Command::Rules(AnyRulesCommand::Running(command)) => operate::rules(command),
         Command::Ps => ps(),
-        Command::Rules(command) => rules(&command),
+        Command::Rules(AnyRulesCommand::Author(command)) => rules(&command),
     }
 }
 
 fn config_check(file: Option<&Path>) -> Outcome {
-    Config::load(file)?;
-    let name = match file {
-        Some(path) => path.display().to_string(),
-        None if Path::new(DEFAULT_PATH).exists() => DEFAULT_PATH.to_owned(),
-        None => return print(b"there is no configuration file; the defaults are in force\n"),
-    };
-    print(format!("{name}: ok\n").as_bytes())
+    let files = Layered::load(file)?.files;
+    if files.is_empty() {
+        return print(b"there is no configuration file; the defaults are in force\n");
+    }
+    let lines = files.iter().map(|path| format!("{}: ok\n", path.display()));
+    print(lines.collect::<String>().as_bytes())
 }
 
-fn config_show(file: Option<&Path>) -> Outcome {
-    let config = Config::load(file)?;
-    print(toml::to_string(&config)?.as_bytes())
+fn config_show(file: Option<&Path>, origin: bool) -> Outcome {
+    let layered = Layered::load(file)?;
+    match origin {
+        true => print(layered.show().as_bytes()),
+        false => print(toml::to_string(&layered.config)?.as_bytes()),
+    }
 }
 
 fn run(args: RunArgs) -> Outcome {
     let config = args.to_config()?;
     logging::start(config.log.level);
-    Ok(run::run(Options { config, record: None, duration: None })?)
+    let path = args.config.clone();
+    let source = ConfigSource { path, load: Box::new(move || args.to_config()) };
+    Ok(run::run(Options { config, source, record: None, duration: None })?)
 }
 
 fn record(args: RecordArgs) -> Outcome {
     let config = args.to_config()?;
     logging::start(config.log.level);
-    let record = Record { path: args.file, max_bytes: args.max_size.0 };
+    let record = Record { path: args.file.clone(), max_bytes: args.max_size.0 };
     let duration = args.duration.map(Duration::from_secs);
-    Ok(run::run(Options { config, record: Some(record), duration })?)
+    let path = args.config.clone();
+    let source = ConfigSource { path, load: Box::new(move || args.to_config()) };
+    Ok(run::run(Options { config, source, record: Some(record), duration })?)
 }
 
 fn replay(args: &ReplayArgs) -> Outcome {

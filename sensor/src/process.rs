@@ -132,7 +132,7 @@ pub struct Entry {
 }
 
 /// What happened to the table, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TableStats {
     /// Processes forgotten because the table was full.
     pub processes_evicted: u64,

@@ -13,6 +13,7 @@ pub use ocellus_ebpf::abi::{File, Kind, ParseError, Task};
 
 use crate::event::Texts;
 use crate::input::FileId;
+use crate::redact::Redactor;
 
 /// Texts that the decoder remembers, to share them. A power of two: the slot is a hash masked.
 /// 2,048 covers the executables, directories and cgroups of a busy host; a miss costs one
@@ -29,6 +30,8 @@ pub struct Marks {
     pub truncated: bool,
     /// It has bytes that are not UTF-8, written `\xHH`, and its backslashes are doubled.
     pub escaped: bool,
+    /// Secrets in it were replaced.
+    pub redacted: bool,
     /// It is not what the kernel told at that moment, but what /proc told afterwards.
     pub inferred: bool,
 }
@@ -108,15 +111,26 @@ impl RawEvent {
 #[derive(Debug)]
 pub struct Decoder {
     slots: Box<[Option<Arc<str>>]>,
+    redactor: Redactor,
 }
 
 impl Default for Decoder {
     fn default() -> Decoder {
-        Decoder { slots: vec![None; INTERN_SLOTS].into() }
+        Decoder::new(Redactor::default())
     }
 }
 
 impl Decoder {
+    /// Replaces what the redactor takes for a secret, in arguments and environments.
+    pub fn new(redactor: Redactor) -> Decoder {
+        Decoder { slots: vec![None; INTERN_SLOTS].into(), redactor }
+    }
+
+    /// Another redactor from now on.
+    pub fn set_redactor(&mut self, redactor: Redactor) {
+        self.redactor = redactor;
+    }
+
     /// One record, as the ring hands it over.
     pub fn decode(&mut self, bytes: &[u8]) -> Result<Box<RawEvent>, ParseError> {
         let parsed = Record::parse(bytes)?;
@@ -142,13 +156,28 @@ impl Decoder {
         Image {
             exe: self.path(parsed, SpanId::Exe),
             filename: self.path(parsed, SpanId::Filename),
-            args: list(parsed, SpanId::Args),
+            args: self.list(parsed, SpanId::Args),
             argc: record.argc,
             args_bytes: record.span[SpanId::Args as usize].full,
-            env: list(parsed, SpanId::Env),
+            env: self.list(parsed, SpanId::Env),
             file: (record.file.inode != 0).then_some(record.file),
             exe_bytes: parsed.span(SpanId::Exe).into(),
         }
+    }
+
+    /// A NUL-separated span as a list. Empty elements are kept; a last one without its NUL was cut.
+    fn list(&self, parsed: &Parsed<'_>, id: SpanId) -> Option<Marked<Texts>> {
+        let bytes = parsed.span(id);
+        if bytes.is_empty() {
+            return None;
+        }
+        let inner = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+        // All of the list is escaped when one element is, so that the mark holds for each.
+        let (text, escaped) = escape(inner);
+        let redacted = self.redactor.redact(&text);
+        let value = redacted.as_deref().unwrap_or(&text).split('\0').collect();
+        let marks = Marks { redacted: redacted.is_some(), ..marks(parsed, id, escaped) };
+        Some(Marked { value, marks })
     }
 
     fn path(&mut self, parsed: &Parsed<'_>, id: SpanId) -> Option<Marked<Arc<str>>> {
@@ -186,26 +215,9 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// A NUL-separated span as a list. Empty elements are kept; a last one without its NUL was cut.
-fn list(parsed: &Parsed<'_>, id: SpanId) -> Option<Marked<Texts>> {
-    let bytes = parsed.span(id);
-    if bytes.is_empty() {
-        return None;
-    }
-    let inner = bytes.strip_suffix(&[0]).unwrap_or(bytes);
-    let any_escaped = std::str::from_utf8(inner).is_err();
-    let value = if any_escaped {
-        // All of the list is escaped when one element is, so that the mark holds for each.
-        inner.split(|byte| *byte == 0).map(escape_all).collect()
-    } else {
-        std::str::from_utf8(inner).unwrap_or_default().split('\0').collect()
-    };
-    Some(Marked { value, marks: marks(parsed, id, any_escaped) })
-}
-
 fn marks(parsed: &Parsed<'_>, id: SpanId, escaped: bool) -> Marks {
     let inferred = parsed.record.head.flags & abi::f_inferred(id) != 0;
-    Marks { truncated: parsed.truncated(id), escaped, inferred }
+    Marks { truncated: parsed.truncated(id), escaped, redacted: false, inferred }
 }
 
 /// The bytes as they are when they are UTF-8, else escaped.

@@ -57,6 +57,7 @@ fn settings(choice: u8) -> Settings {
         ancestors_max: if is_set(5) { 8 } else { 1 },
         snapshot_events: is_set(6),
         hashing: is_set(7).then_some(hashing),
+        ..Settings::default()
     }
 }
 

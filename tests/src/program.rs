@@ -131,38 +131,51 @@ impl Running {
 
     /// The same, without waiting.
     pub fn launch(dir: &Path, arguments: &[&str]) -> Running {
+        Running::launch_with(dir, arguments, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn launch_with(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let config = dir.join("ocellus.toml");
         if !config.exists() {
             let cache = dir.join("cache");
             // A busy host hashes late; a test that looks at hashes waits for them.
-            let text = format!("[rules]\ncache_dir = {cache:?}\n[hash]\nwait_ms = 60000\n");
+            // Sensors of other tests run at the same time, each with a socket of its own.
+            let socket = dir.join("control.sock");
+            let text = format!(
+                "[rules]\ncache_dir = {cache:?}\n[hash]\nwait_ms = 60000\n\
+                 [control]\nsocket = {socket:?}\n"
+            );
             std::fs::write(&config, text).expect("the directory is writable");
         }
         let output = dir.join("events.ndjson");
         let output = output.to_str().expect("the path is UTF-8");
-        Running::spawn(dir, &[&["--output", output], arguments].concat())
+        Running::spawn(dir, &[&["--output", output], arguments].concat(), environment)
     }
 
     /// Starts `ocellus run` with the outputs of this TOML, and a file that this reads the events
     /// from. Without hashes, which are not what such a test is about.
     pub fn start_with_outputs(dir: &Path, outputs: &str, arguments: &[&str]) -> Running {
         let (cache, file) = (dir.join("cache"), dir.join("events.ndjson"));
+        let socket = dir.join("control.sock");
         let text = format!(
             "[capture]\nsnapshot = false\n[rules]\ncache_dir = {cache:?}\n[hash]\nalgorithms = \
-             []\n[[output]]\ntype = \"file\"\nname = \"own\"\npath = {file:?}\n{outputs}"
+             []\n[control]\nsocket = {socket:?}\n[[output]]\ntype = \"file\"\nname = \"own\"\n\
+             path = {file:?}\n{outputs}"
         );
         std::fs::write(dir.join("ocellus.toml"), text).expect("the directory is writable");
-        let running = Running::spawn(dir, arguments);
+        let running = Running::spawn(dir, arguments, &[]);
         running.wait_for_log(" started: ");
         running
     }
 
-    fn spawn(dir: &Path, arguments: &[&str]) -> Running {
+    fn spawn(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let output = dir.join("events.ndjson");
         let mut child = Command::new(ocellus())
             .args(["run", "--config"])
             .arg(dir.join("ocellus.toml"))
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

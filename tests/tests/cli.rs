@@ -167,3 +167,57 @@ fn the_readme_shows_what_the_sample_replays_to() {
         assert!(replayed.contains(&line), "the sample does not replay to: {line}");
     }
 }
+
+#[test]
+fn where_each_value_comes_from_is_shown() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let file = dir.path().join("ocellus.toml");
+    fs::write(&file, "[aggregate]\nhold_ms = 7\n").expect("the directory is writable");
+    fs::create_dir(dir.path().join("conf.d")).expect("the directory is writable");
+    let fragment = dir.path().join("conf.d/10-site.toml");
+    fs::write(&fragment, "[process]\nmax = 2000\n").expect("the directory is writable");
+    let show = |arguments: &[&str], variable: (&str, &str)| {
+        let file = file.to_str().expect("UTF-8");
+        Command::new(ocellus())
+            .args(["config", "show", "--config", file])
+            .args(arguments)
+            .env(variable.0, variable.1)
+            .output()
+            .expect("the program runs")
+    };
+    let output = show(&["--origin"], ("OCELLUS_PROCESS_GRACE_MS", "9"));
+    let shown = text(&output.stdout);
+    let line = |key: &str| {
+        let line = shown.lines().find(|line| line.starts_with(key));
+        line.unwrap_or_else(|| panic!("no {key} in {shown}")).to_owned()
+    };
+    assert!(line("aggregate.hold_ms = 7 ").ends_with("ocellus.toml:2"), "{shown}");
+    assert!(line("process.max = 2000 ").ends_with("10-site.toml:2"), "{shown}");
+    assert!(line("process.grace_ms = 9 ").ends_with("$OCELLUS_PROCESS_GRACE_MS"), "{shown}");
+    assert!(line("process.ancestors = 8 ").ends_with("# default"), "{shown}");
+
+    let output = show(&[], ("OCELLUS_PROCESS_MAXIMUM", "9"));
+    assert_eq!(code(&output), 1);
+    let why = text(&output.stderr);
+    assert!(
+        why.contains("OCELLUS_PROCESS_MAXIMUM") && why.contains("OCELLUS_PROCESS_MAX`"),
+        "{why}"
+    );
+    fs::write(&fragment, "[process]\n\nmaxx = 2000\n").expect("the directory is writable");
+    let output = show(&[], ("OTHER", ""));
+    let why = text(&output.stderr);
+    assert!(why.contains("10-site.toml:3: ") && why.contains("did you mean `max`?"), "{why}");
+}
+
+#[test]
+fn pages_that_are_made_from_tables_are_up_to_date() {
+    for (arguments, page) in [
+        (&["metrics-page"][..], "docs/metrics.md"),
+        (&["config", "schema"], "docs/config.schema.json"),
+    ] {
+        let made = run(arguments);
+        let path = format!("{}/../{page}", env!("CARGO_MANIFEST_DIR"));
+        let written = fs::read_to_string(&path).expect("the page exists");
+        assert_eq!(text(&made.stdout), written, "{page} is behind: run `make metrics`");
+    }
+}

@@ -9,7 +9,9 @@ use ocellus::input::{Digests, HashResult, HashStatus, Input, Lost};
 use ocellus::machine::{Sensor, Settings};
 use ocellus::process::ProcessId;
 use ocellus::queue::QUEUE_EVENTS_MAX;
+use ocellus::redact::{DEFAULTS, Redactor};
 use ocellus::rules::RuleSet;
+use ocellus::throttle::{Limits, Rate};
 use ocellus_ebpf::abi::{File, Record};
 use ocellus_tests::workload::{Proc, file_id_of, preamble, raw};
 
@@ -214,6 +216,65 @@ fn who_is_missing_from_a_snapshot_is_gone() {
     assert_eq!(bench.sensor.table_stats().exits_inferred, 1);
     bench.until(T0 + 6_000 * MS);
     assert_eq!(bench.sensor.table().len(), 1);
+}
+
+#[test]
+fn secrets_are_gone_before_an_event_is_made() {
+    let redactor = Redactor::new(DEFAULTS).expect("they are regular expressions");
+    let mut bench = Bench::new(&Settings { hashing: None, redactor, ..Settings::default() });
+    let parent = Proc::INIT.child(42, T0);
+    let args = ["tool", "--password", "hunter2", "--url=https://me:hunter2@host/"];
+    bench.raw(parent.fork(T0, "init"), T0);
+    bench.raw(parent.exec(T0 + MS, "/bin/tool", &args), T0 + MS);
+    let child = parent.child(43, T0 + 2 * MS);
+    bench.raw(child.fork(T0 + 2 * MS, "tool"), T0 + 2 * MS);
+    let events = bench.until(T0 + 500 * MS);
+    assert_eq!(events.len(), 2);
+    for event in &events {
+        assert!(!format!("{event:?}").contains("hunter2"), "{event:?}");
+    }
+    let args = events[0].texts(Field::PROCESS_ARGS).expect("it has some");
+    let expected = ["tool", "--password", "[redacted]", "--url=https://me:[redacted]@host/"];
+    assert_eq!(args.iter().collect::<Vec<_>>(), expected);
+    let redacted = events[0].texts(Field::OCELLUS_REDACTED).expect("something was replaced");
+    assert_eq!(redacted.iter().collect::<Vec<_>>(), ["process.args"]);
+}
+
+#[test]
+fn a_flood_of_one_tree_is_one_event_and_others_are_not_touched() {
+    let tree = Some(Rate { per_second: 10, burst: 5 });
+    let limits = Limits { tree, global: None };
+    let mut bench = Bench::new(&Settings { hashing: None, limits, ..Settings::default() });
+    let shell = |pid| Proc::INIT.child(pid, T0 + u64::from(pid) * 1_000);
+    let (noisy, quiet) = (shell(42), shell(43));
+    for one in [&noisy, &quiet] {
+        bench.raw(one.fork(one.start_ns, "init"), T0);
+    }
+    for number in 0..100 {
+        let start_ns = T0 + MS + number * 1_000;
+        bench.raw(noisy.child(1000 + number as u32, start_ns).fork(start_ns, "noisy"), T0 + MS);
+    }
+    let start_ns = T0 + 2 * MS;
+    bench.raw(quiet.child(5000, start_ns).fork(start_ns, "quiet"), start_ns);
+    let events = bench.until(T0 + 500 * MS);
+    let of = |pid: u32| {
+        let parent =
+            |event: &&Arc<Event>| event.number(Field::PROCESS_PARENT_PID) == Some(u64::from(pid));
+        events.iter().filter(parent).count()
+    };
+    assert!((1..=6).contains(&of(42)), "{}", of(42));
+    assert_eq!(of(43), 1);
+    let counters = bench.sensor.counters();
+    let dropped = counters.dropped["ocellus.throttle_tree"];
+    assert_eq!(dropped, 100 - of(42) as u64);
+    // The table knows them all the same.
+    assert!(bench.sensor.table().len() > 100);
+    bench.sensor.drain(T0 + 3_000 * MS, &mut bench.out);
+    assert_eq!(bench.out.len(), 1);
+    let summary = &bench.out[0];
+    assert_eq!(summary.kinds, Kinds::SENSOR_THROTTLE);
+    assert_eq!(summary.number(Field::OCELLUS_THROTTLED_COUNT), Some(dropped));
+    assert_eq!(bench.sensor.counters().unaccounted(), 0);
 }
 
 /// A table of eight: init, a shell with a child, and processes that come and go.

@@ -223,7 +223,9 @@ fn the_same_rule_says_the_same_in_every_language() {
 fn rules_built_here_judge_as_the_shipped_ones_do() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut built = Vec::new();
-    for guest in Shelf::ALL.iter().flat_map(|shelf| shelf.guests().expect("it is there")) {
+    // Those of the tests are variants of one another, and cannot be in force together.
+    let shelves = [Shelf::Rules, Shelf::Examples].into_iter();
+    for guest in shelves.flat_map(|shelf| shelf.guests().expect("it is there")) {
         match build(&guest.project, folder.path()) {
             Ok(file) => built.push((guest, file)),
             // The digests above still hold.

@@ -14,23 +14,24 @@ const COLUMNS_MAX: usize = 100;
 const OWNERS: [(&[&str], &[&str]); 9] = [
     (&["wasmtime"], &["sensor/src/rules/"]),
     (&["aya", "aya_obj"], &["sensor/src/backend/ebpf"]),
-    (&["tokio"], &["sensor/src/run/", "sensor/src/rules/watch.rs"]),
+    (&["tokio"], &["sensor/src/run/", "sensor/src/rules/watch.rs", "sensor/src/control/"]),
     (&["ureq"], &["sensor/src/sink/net/bulk.rs"]),
     (&["rustls", "rustls_native_certs", "ring"], &["sensor/src/sink/net/"]),
     (&["flate2"], &["sensor/src/sink/archive.rs"]),
-    (&["crc"], &["sensor/src/spool/"]),
+    (&["crc"], &["sensor/src/spool/", "sensor/src/sink/net/nats/"]),
     (&["rmp_serde"], &["sensor/src/recording.rs", "sensor/src/sink/"]),
     // Rules are named by their digest, too.
     (&["md5", "sha1", "sha2"], &["sensor/src/digest/", "sensor/src/rules/"]),
 ];
 
 /// Where the project may point. Others are one's mirror, or somebody's site that goes away.
-const HOSTS: [&str; 6] = [
+const HOSTS: [&str; 7] = [
     "github.com",
     "www.elastic.co",
     "attack.mitre.org",
     "keepachangelog.com",
     "semver.org",
+    "json-schema.org",
     "www.apache.org",
 ];
 
@@ -154,11 +155,13 @@ fn hosts(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Documentation names and addresses (RFC 2606, RFC 5737), names without a domain, or ours.
+/// Documentation names and addresses (RFC 2606, RFC 5737), loopback, names without a domain, or
+/// ours.
 fn may_be_named(host: &str) -> bool {
     let reserved = [".example", ".test", ".invalid", "example.org", "example.com"];
     !host.contains('.')
         || host.starts_with("192.0.2.")
+        || host.starts_with("127.")
         || reserved.iter().any(|end| host.ends_with(end))
         || HOSTS.contains(&host)
 }

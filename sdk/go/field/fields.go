@@ -311,329 +311,338 @@ const OcellusPreviousUserName Text = 101
 // OcellusRawEvents is ocellus.raw_events: Raw events merged into this one.
 const OcellusRawEvents Number = 102
 
+// OcellusRedacted is ocellus.redacted: Names of fields in which secrets were replaced by `[redacted]`.
+const OcellusRedacted Texts = 103
+
 // OcellusRulesAlerts is ocellus.rules.alerts: Ids of the rules that alerted.
-const OcellusRulesAlerts Texts = 103
+const OcellusRulesAlerts Texts = 104
 
 // OcellusRulesGeneration is ocellus.rules.generation: Which load of the rule set judged the event.
-const OcellusRulesGeneration Number = 104
+const OcellusRulesGeneration Number = 105
 
 // OcellusRulesMessages is ocellus.rules.messages: What they said, in the same order.
-const OcellusRulesMessages Texts = 105
+const OcellusRulesMessages Texts = 106
 
 // OcellusRulesTagged is ocellus.rules.tagged: Ids of the rules that tagged.
-const OcellusRulesTagged Texts = 106
+const OcellusRulesTagged Texts = 107
 
 // OcellusSecureExec is ocellus.secure_exec: The kernel told the program to be careful (AT_SECURE), as its file gave it rights that its caller had not, or a security module asked for that.
-const OcellusSecureExec Flag = 107
+const OcellusSecureExec Flag = 108
 
 // OcellusSelf is ocellus.self: The sensor itself, or a child of it.
-const OcellusSelf Flag = 108
+const OcellusSelf Flag = 109
 
 // OcellusSID is ocellus.sid: Session id.
-const OcellusSID Number = 109
+const OcellusSID Number = 110
 
 // OcellusSignal is ocellus.signal: Signal that ended the process.
-const OcellusSignal Number = 110
+const OcellusSignal Number = 111
 
 // OcellusThreadExec is ocellus.thread_exec: A thread that was not the leader executed.
-const OcellusThreadExec Flag = 111
+const OcellusThreadExec Flag = 112
+
+// OcellusThrottledCount is ocellus.throttled.count: Events of a process tree, or of all, that were dropped because they were too many.
+const OcellusThrottledCount Number = 113
+
+// OcellusThrottledLimit is ocellus.throttled.limit: `tree`: the limit of one process tree, whose leader is in `process.entry_leader.*`; `global`: that of all.
+const OcellusThrottledLimit Text = 114
 
 // OcellusTruncated is ocellus.truncated: Fields that are shorter than what the process had.
-const OcellusTruncated Texts = 112
+const OcellusTruncated Texts = 115
 
 // OrchestratorNamespace is orchestrator.namespace: Namespace of the pod.
-const OrchestratorNamespace Text = 113
+const OrchestratorNamespace Text = 116
 
 // OrchestratorResourceID is orchestrator.resource.id: UID of the pod.
-const OrchestratorResourceID Text = 114
+const OrchestratorResourceID Text = 117
 
 // OrchestratorResourceName is orchestrator.resource.name: Name of the pod.
-const OrchestratorResourceName Text = 115
+const OrchestratorResourceName Text = 118
 
 // OrchestratorResourceType is orchestrator.resource.type: `pod`.
-const OrchestratorResourceType Text = 116
+const OrchestratorResourceType Text = 119
 
 // OrchestratorType is orchestrator.type: `kubernetes`.
-const OrchestratorType Text = 117
+const OrchestratorType Text = 120
 
 // ProcessArgs is process.args: Arguments, the first is argv[0].
-const ProcessArgs Texts = 118
+const ProcessArgs Texts = 121
 
 // ProcessArgsCount is process.args_count: True number of arguments, also where `process.args` is truncated.
-const ProcessArgsCount Number = 119
+const ProcessArgsCount Number = 122
 
 // ProcessCommandLine is process.command_line: Arguments joined by a space.
-const ProcessCommandLine Text = 120
+const ProcessCommandLine Text = 123
 
 // ProcessEnd is process.end: When the last thread ended.
-const ProcessEnd Time = 121
+const ProcessEnd Time = 124
 
 // ProcessEntityID is process.entity_id: Identifies the process: host, boot, pid and start time.
-const ProcessEntityID Text = 122
+const ProcessEntityID Text = 125
 
 // ProcessEntryLeaderArgs is process.entry_leader.args: Arguments of the process through which this session entered the host.
-const ProcessEntryLeaderArgs Texts = 123
+const ProcessEntryLeaderArgs Texts = 126
 
 // ProcessEntryLeaderArgsCount is process.entry_leader.args_count: Number of arguments of the process through which this session entered the host.
-const ProcessEntryLeaderArgsCount Number = 124
+const ProcessEntryLeaderArgsCount Number = 127
 
 // ProcessEntryLeaderEntityID is process.entry_leader.entity_id: Entity id of the process through which this session entered the host.
-const ProcessEntryLeaderEntityID Text = 125
+const ProcessEntryLeaderEntityID Text = 128
 
 // ProcessEntryLeaderEntryMetaType is process.entry_leader.entry_meta.type: How the session entered: `init`, `sshd`, `ssm`, `container`, `terminal` or `unknown`.
-const ProcessEntryLeaderEntryMetaType Text = 126
+const ProcessEntryLeaderEntryMetaType Text = 129
 
 // ProcessEntryLeaderExecutable is process.entry_leader.executable: Executable of the process through which this session entered the host.
-const ProcessEntryLeaderExecutable Text = 127
+const ProcessEntryLeaderExecutable Text = 130
 
 // ProcessEntryLeaderName is process.entry_leader.name: Command name of the process through which this session entered the host.
-const ProcessEntryLeaderName Text = 128
+const ProcessEntryLeaderName Text = 131
 
 // ProcessEntryLeaderPID is process.entry_leader.pid: Process id of the process through which this session entered the host.
-const ProcessEntryLeaderPID Number = 129
+const ProcessEntryLeaderPID Number = 132
 
 // ProcessEntryLeaderSameAsProcess is process.entry_leader.same_as_process: The process is the process through which this session entered the host.
-const ProcessEntryLeaderSameAsProcess Flag = 130
+const ProcessEntryLeaderSameAsProcess Flag = 133
 
 // ProcessEntryLeaderStart is process.entry_leader.start: Start of the process through which this session entered the host.
-const ProcessEntryLeaderStart Time = 131
+const ProcessEntryLeaderStart Time = 134
 
 // ProcessEnvVars is process.env_vars: Environment, `NAME=value`.
-const ProcessEnvVars Texts = 132
+const ProcessEnvVars Texts = 135
 
 // ProcessExecutable is process.executable: Absolute path of the executable, in the process's root.
-const ProcessExecutable Text = 133
+const ProcessExecutable Text = 136
 
 // ProcessExitCode is process.exit_code: Exit code; 128 + signal for a process that a signal ended.
-const ProcessExitCode Number = 134
+const ProcessExitCode Number = 137
 
 // ProcessGroupID is process.group.id: Effective group id.
-const ProcessGroupID Text = 135
+const ProcessGroupID Text = 138
 
 // ProcessGroupName is process.group.name: Effective group name.
-const ProcessGroupName Text = 136
+const ProcessGroupName Text = 139
 
 // ProcessGroupLeaderArgs is process.group_leader.args: Arguments of the process group's leader.
-const ProcessGroupLeaderArgs Texts = 137
+const ProcessGroupLeaderArgs Texts = 140
 
 // ProcessGroupLeaderArgsCount is process.group_leader.args_count: Number of arguments of the process group's leader.
-const ProcessGroupLeaderArgsCount Number = 138
+const ProcessGroupLeaderArgsCount Number = 141
 
 // ProcessGroupLeaderEntityID is process.group_leader.entity_id: Entity id of the process group's leader.
-const ProcessGroupLeaderEntityID Text = 139
+const ProcessGroupLeaderEntityID Text = 142
 
 // ProcessGroupLeaderExecutable is process.group_leader.executable: Executable of the process group's leader.
-const ProcessGroupLeaderExecutable Text = 140
+const ProcessGroupLeaderExecutable Text = 143
 
 // ProcessGroupLeaderName is process.group_leader.name: Command name of the process group's leader.
-const ProcessGroupLeaderName Text = 141
+const ProcessGroupLeaderName Text = 144
 
 // ProcessGroupLeaderPID is process.group_leader.pid: Process id of the process group's leader.
-const ProcessGroupLeaderPID Number = 142
+const ProcessGroupLeaderPID Number = 145
 
 // ProcessGroupLeaderSameAsProcess is process.group_leader.same_as_process: The process is the process group's leader.
-const ProcessGroupLeaderSameAsProcess Flag = 143
+const ProcessGroupLeaderSameAsProcess Flag = 146
 
 // ProcessGroupLeaderStart is process.group_leader.start: Start of the process group's leader.
-const ProcessGroupLeaderStart Time = 144
+const ProcessGroupLeaderStart Time = 147
 
 // ProcessHashMd5 is process.hash.md5: MD5 of the executable, lower-case hex.
-const ProcessHashMd5 Text = 145
+const ProcessHashMd5 Text = 148
 
 // ProcessHashSha1 is process.hash.sha1: SHA-1 of the executable.
-const ProcessHashSha1 Text = 146
+const ProcessHashSha1 Text = 149
 
 // ProcessHashSha256 is process.hash.sha256: SHA-256 of the executable.
-const ProcessHashSha256 Text = 147
+const ProcessHashSha256 Text = 150
 
 // ProcessHashSha384 is process.hash.sha384: SHA-384 of the executable.
-const ProcessHashSha384 Text = 148
+const ProcessHashSha384 Text = 151
 
 // ProcessHashSha512 is process.hash.sha512: SHA-512 of the executable.
-const ProcessHashSha512 Text = 149
+const ProcessHashSha512 Text = 152
 
 // ProcessInteractive is process.interactive: It has a terminal.
-const ProcessInteractive Flag = 150
+const ProcessInteractive Flag = 153
 
 // ProcessName is process.name: Command name (comm), at most 15 bytes.
-const ProcessName Text = 151
+const ProcessName Text = 154
 
 // ProcessParentArgs is process.parent.args: Arguments of the parent.
-const ProcessParentArgs Texts = 152
+const ProcessParentArgs Texts = 155
 
 // ProcessParentArgsCount is process.parent.args_count: Number of arguments of the parent.
-const ProcessParentArgsCount Number = 153
+const ProcessParentArgsCount Number = 156
 
 // ProcessParentCommandLine is process.parent.command_line: Arguments of the parent joined by a space.
-const ProcessParentCommandLine Text = 154
+const ProcessParentCommandLine Text = 157
 
 // ProcessParentEntityID is process.parent.entity_id: Entity id of the parent.
-const ProcessParentEntityID Text = 155
+const ProcessParentEntityID Text = 158
 
 // ProcessParentExecutable is process.parent.executable: Executable of the parent.
-const ProcessParentExecutable Text = 156
+const ProcessParentExecutable Text = 159
 
 // ProcessParentInteractive is process.parent.interactive: The parent has a terminal.
-const ProcessParentInteractive Flag = 157
+const ProcessParentInteractive Flag = 160
 
 // ProcessParentName is process.parent.name: Command name of the parent.
-const ProcessParentName Text = 158
+const ProcessParentName Text = 161
 
 // ProcessParentPID is process.parent.pid: Process id of the parent.
-const ProcessParentPID Number = 159
+const ProcessParentPID Number = 162
 
 // ProcessParentStart is process.parent.start: Start of the parent.
-const ProcessParentStart Time = 160
+const ProcessParentStart Time = 163
 
 // ProcessParentUserID is process.parent.user.id: Effective user id of the parent.
-const ProcessParentUserID Text = 161
+const ProcessParentUserID Text = 164
 
 // ProcessParentUserName is process.parent.user.name: Effective user name of the parent.
-const ProcessParentUserName Text = 162
+const ProcessParentUserName Text = 165
 
 // ProcessParentWorkingDirectory is process.parent.working_directory: Current directory of the parent when last seen.
-const ProcessParentWorkingDirectory Text = 163
+const ProcessParentWorkingDirectory Text = 166
 
 // ProcessPID is process.pid: Process id (thread group) in the initial pid namespace.
-const ProcessPID Number = 164
+const ProcessPID Number = 167
 
 // ProcessPreviousArgs is process.previous.args: Arguments before the exec.
-const ProcessPreviousArgs Texts = 165
+const ProcessPreviousArgs Texts = 168
 
 // ProcessPreviousArgsCount is process.previous.args_count: Number of arguments before the exec.
-const ProcessPreviousArgsCount Number = 166
+const ProcessPreviousArgsCount Number = 169
 
 // ProcessPreviousExecutable is process.previous.executable: Executable before the exec.
-const ProcessPreviousExecutable Text = 167
+const ProcessPreviousExecutable Text = 170
 
 // ProcessRealGroupID is process.real_group.id: Real group id.
-const ProcessRealGroupID Text = 168
+const ProcessRealGroupID Text = 171
 
 // ProcessRealGroupName is process.real_group.name: Real group name.
-const ProcessRealGroupName Text = 169
+const ProcessRealGroupName Text = 172
 
 // ProcessRealUserID is process.real_user.id: Real user id.
-const ProcessRealUserID Text = 170
+const ProcessRealUserID Text = 173
 
 // ProcessRealUserName is process.real_user.name: Real user name.
-const ProcessRealUserName Text = 171
+const ProcessRealUserName Text = 174
 
 // ProcessSavedGroupID is process.saved_group.id: Saved group id.
-const ProcessSavedGroupID Text = 172
+const ProcessSavedGroupID Text = 175
 
 // ProcessSavedGroupName is process.saved_group.name: Saved group name.
-const ProcessSavedGroupName Text = 173
+const ProcessSavedGroupName Text = 176
 
 // ProcessSavedUserID is process.saved_user.id: Saved user id.
-const ProcessSavedUserID Text = 174
+const ProcessSavedUserID Text = 177
 
 // ProcessSavedUserName is process.saved_user.name: Saved user name.
-const ProcessSavedUserName Text = 175
+const ProcessSavedUserName Text = 178
 
 // ProcessSessionLeaderArgs is process.session_leader.args: Arguments of the session's leader.
-const ProcessSessionLeaderArgs Texts = 176
+const ProcessSessionLeaderArgs Texts = 179
 
 // ProcessSessionLeaderArgsCount is process.session_leader.args_count: Number of arguments of the session's leader.
-const ProcessSessionLeaderArgsCount Number = 177
+const ProcessSessionLeaderArgsCount Number = 180
 
 // ProcessSessionLeaderEntityID is process.session_leader.entity_id: Entity id of the session's leader.
-const ProcessSessionLeaderEntityID Text = 178
+const ProcessSessionLeaderEntityID Text = 181
 
 // ProcessSessionLeaderExecutable is process.session_leader.executable: Executable of the session's leader.
-const ProcessSessionLeaderExecutable Text = 179
+const ProcessSessionLeaderExecutable Text = 182
 
 // ProcessSessionLeaderName is process.session_leader.name: Command name of the session's leader.
-const ProcessSessionLeaderName Text = 180
+const ProcessSessionLeaderName Text = 183
 
 // ProcessSessionLeaderPID is process.session_leader.pid: Process id of the session's leader.
-const ProcessSessionLeaderPID Number = 181
+const ProcessSessionLeaderPID Number = 184
 
 // ProcessSessionLeaderSameAsProcess is process.session_leader.same_as_process: The process is the session's leader.
-const ProcessSessionLeaderSameAsProcess Flag = 182
+const ProcessSessionLeaderSameAsProcess Flag = 185
 
 // ProcessSessionLeaderStart is process.session_leader.start: Start of the session's leader.
-const ProcessSessionLeaderStart Time = 183
+const ProcessSessionLeaderStart Time = 186
 
 // ProcessStart is process.start: When the process started (was forked).
-const ProcessStart Time = 184
+const ProcessStart Time = 187
 
 // ProcessThreadCapabilitiesEffective is process.thread.capabilities.effective: Effective capabilities.
-const ProcessThreadCapabilitiesEffective Texts = 185
+const ProcessThreadCapabilitiesEffective Texts = 188
 
 // ProcessThreadCapabilitiesPermitted is process.thread.capabilities.permitted: Permitted capabilities.
-const ProcessThreadCapabilitiesPermitted Texts = 186
+const ProcessThreadCapabilitiesPermitted Texts = 189
 
 // ProcessThreadID is process.thread.id: Thread whose credentials changed; those of its process are shown as they are in this thread.
-const ProcessThreadID Number = 187
+const ProcessThreadID Number = 190
 
 // ProcessTTYCharDeviceMajor is process.tty.char_device.major: Major number of the controlling terminal.
-const ProcessTTYCharDeviceMajor Number = 188
+const ProcessTTYCharDeviceMajor Number = 191
 
 // ProcessTTYCharDeviceMinor is process.tty.char_device.minor: Minor number of the controlling terminal.
-const ProcessTTYCharDeviceMinor Number = 189
+const ProcessTTYCharDeviceMinor Number = 192
 
 // ProcessUserID is process.user.id: Effective user id.
-const ProcessUserID Text = 190
+const ProcessUserID Text = 193
 
 // ProcessUserName is process.user.name: Effective user name.
-const ProcessUserName Text = 191
+const ProcessUserName Text = 194
 
 // ProcessVPID is process.vpid: Process id in the process's own pid namespace.
-const ProcessVPID Number = 192
+const ProcessVPID Number = 195
 
 // ProcessWorkingDirectory is process.working_directory: Current directory.
-const ProcessWorkingDirectory Text = 193
+const ProcessWorkingDirectory Text = 196
 
 // RuleDescription is rule.description: What it detects.
-const RuleDescription Text = 194
+const RuleDescription Text = 197
 
 // RuleID is rule.id: Rule with the most severe alert.
-const RuleID Text = 195
+const RuleID Text = 198
 
 // RuleName is rule.name: Its title.
-const RuleName Text = 196
+const RuleName Text = 199
 
 // RuleVersion is rule.version: Its version.
-const RuleVersion Text = 197
+const RuleVersion Text = 200
 
 // ServiceType is service.type: `system`, as auditbeat has it.
-const ServiceType Text = 198
+const ServiceType Text = 201
 
 // Tags is tags: What rules added.
-const Tags Texts = 199
+const Tags Texts = 202
 
 // ThreatFramework is threat.framework: `MITRE ATT&CK`.
-const ThreatFramework Text = 200
+const ThreatFramework Text = 203
 
 // ThreatTechniqueID is threat.technique.id: ATT&CK techniques of the rules that alerted, sub-techniques by the technique that they belong to.
-const ThreatTechniqueID Texts = 201
+const ThreatTechniqueID Texts = 204
 
 // ThreatTechniqueSubtechniqueID is threat.technique.subtechnique.id: ATT&CK sub-techniques of the rules that alerted, for example `T1059.004`.
-const ThreatTechniqueSubtechniqueID Texts = 202
+const ThreatTechniqueSubtechniqueID Texts = 205
 
 // UserEffectiveGroupID is user.effective.group.id: Effective group id.
-const UserEffectiveGroupID Text = 203
+const UserEffectiveGroupID Text = 206
 
 // UserEffectiveGroupName is user.effective.group.name: Effective group name.
-const UserEffectiveGroupName Text = 204
+const UserEffectiveGroupName Text = 207
 
 // UserEffectiveID is user.effective.id: Effective user id.
-const UserEffectiveID Text = 205
+const UserEffectiveID Text = 208
 
 // UserEffectiveName is user.effective.name: Effective user name.
-const UserEffectiveName Text = 206
+const UserEffectiveName Text = 209
 
 // UserGroupID is user.group.id: Real group id.
-const UserGroupID Text = 207
+const UserGroupID Text = 210
 
 // UserGroupName is user.group.name: Real group name.
-const UserGroupName Text = 208
+const UserGroupName Text = 211
 
 // UserID is user.id: Real user id.
-const UserID Text = 209
+const UserID Text = 212
 
 // UserName is user.name: Real user name.
-const UserName Text = 210
+const UserName Text = 213
 
 
 var names = [...]string{
@@ -740,6 +749,7 @@ var names = [...]string{
 	"ocellus.previous.user.id",
 	"ocellus.previous.user.name",
 	"ocellus.raw_events",
+	"ocellus.redacted",
 	"ocellus.rules.alerts",
 	"ocellus.rules.generation",
 	"ocellus.rules.messages",
@@ -749,6 +759,8 @@ var names = [...]string{
 	"ocellus.sid",
 	"ocellus.signal",
 	"ocellus.thread_exec",
+	"ocellus.throttled.count",
+	"ocellus.throttled.limit",
 	"ocellus.truncated",
 	"orchestrator.namespace",
 	"orchestrator.resource.id",

@@ -154,8 +154,16 @@ fn diff(args: &DiffArgs, out: &mut dyn Write) -> Outcome {
 
 /// Records this host for a while.
 fn capture(path: &Path, duration: Duration) -> Outcome {
-    let config = Config::load(None)?;
+    // This process goes on afterwards, and writes elsewhere.
+    let load = || {
+        let mut config = Config::load(None)?;
+        config.privileges.landlock = false;
+        Ok(config)
+    };
+    let config = load()?;
     crate::logging::start(config.log.level);
+    let source = run::ConfigSource { path: None, load: Box::new(load) };
     let record = run::Record { path: path.to_owned(), max_bytes: RECORDING_BYTES_MAX };
-    Ok(run::run(run::Options { config, record: Some(record), duration: Some(duration) })?)
+    let (record, duration) = (Some(record), Some(duration));
+    Ok(run::run(run::Options { config, source, record, duration })?)
 }

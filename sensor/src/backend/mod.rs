@@ -40,7 +40,9 @@ pub struct CaptureSettings {
 }
 
 /// How changes of credentials, sessions, process groups and names are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum IdProbes {
     /// Not at all.

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
 use crate::bytesize::ByteSize;
-use crate::config::{Backend, Config, ConfigError, Output, Outputs};
+use crate::config::{Backend, Config, ConfigError, Level, Output, Outputs};
+use crate::control::Wanted;
 use crate::sink::Format;
 
 pub use man::man_page;
@@ -68,6 +69,18 @@ Examples:
 
 A recording holds command lines, paths and user names of this host: treat it as such.";
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  ocellus status
+  ocellus status --json | jq .health
+
+Exit status: 0 the sensor is healthy or degraded, 1 it is starting or failing, or none runs.";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  ocellus top
+  ocellus top --once --interval 10";
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "ocellus", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
@@ -91,11 +104,25 @@ pub enum Command {
     Record(RecordArgs),
     /// Write, test, measure and compare rules
     #[command(subcommand, after_help = RULES_EXAMPLES)]
-    Rules(RulesCommand),
+    Rules(AnyRulesCommand),
     /// Tell what this kernel and this user can do, and what is missing
     Doctor(DoctorArgs),
     /// Print the process tree, as the sensor sees it when it starts
     Ps,
+    /// Tell how the running sensor is
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Watch the running sensor: events, losses, outputs, and components by their cost
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(TopArgs),
+    /// Change which log lines the running sensor writes, until it is restarted
+    Loglevel {
+        /// error, warn, info, debug or trace
+        #[arg(value_enum)]
+        level: Level,
+        #[command(flatten)]
+        socket: SocketArgs,
+    },
     /// Check the configuration, or show what is in force
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -115,6 +142,50 @@ pub enum Command {
         #[arg(long)]
         index_template: bool,
     },
+    /// Print the metrics page, docs/metrics.md
+    #[command(hide = true)]
+    MetricsPage,
+    /// Execute the children of the delivery self-test, or be one
+    #[command(hide = true, name = crate::run::SELF_TEST_COMMAND)]
+    SelfTest { nonce: Option<String> },
+}
+
+/// Which running sensor to ask.
+#[derive(Clone, Debug, Args)]
+pub struct SocketArgs {
+    /// Control socket of the sensor
+    #[arg(long, value_name = "PATH", default_value = crate::control::DEFAULT_SOCKET)]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub socket: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub socket: SocketArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct TopArgs {
+    /// Seconds between two looks
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = interval)]
+    pub interval: f64,
+    /// Print one look, and end
+    #[arg(long)]
+    pub once: bool,
+    #[command(flatten)]
+    pub socket: SocketArgs,
+}
+
+/// Seconds between a tenth and an hour.
+fn interval(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected seconds, from 0.1 to 3600".to_owned()),
+    }
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -189,6 +260,40 @@ pub struct RecordArgs {
     pub max_size: ByteSize,
 }
 
+/// All that is done with rules.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AnyRulesCommand {
+    #[command(flatten)]
+    Running(RunningRules),
+    #[command(flatten)]
+    Author(RulesCommand),
+}
+
+/// What is done with the rules of the running sensor.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RunningRules {
+    /// List the rules of the running sensor, and what came of them
+    List {
+        #[command(flatten)]
+        socket: SocketArgs,
+    },
+    /// Have the running sensor look at its rules directory now
+    Reload {
+        #[command(flatten)]
+        socket: SocketArgs,
+    },
+    /// Change whether a component's verdicts count, until the sensor is restarted
+    Mode {
+        /// Name of the component, or id of one of its rules
+        rule: String,
+        /// What it is to be
+        #[arg(value_enum)]
+        mode: Wanted,
+        #[command(flatten)]
+        socket: SocketArgs,
+    },
+}
+
 #[derive(Clone, Debug, Default, Args)]
 pub struct DoctorArgs {
     /// File with the BTF of this kernel, where the kernel does not offer its own
@@ -212,7 +317,12 @@ pub enum ConfigCommand {
         /// Configuration file [default: /etc/ocellus/ocellus.toml, if it exists]
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         config: Option<PathBuf>,
+        /// Print one key a line, and where its value comes from
+        #[arg(long)]
+        origin: bool,
     },
+    /// Print the JSON schema of the configuration
+    Schema,
 }
 
 impl RunArgs {

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::{Config, output};
 use crate::backend::{ARGS_BYTES_MAX, RING_BYTES_MAX, RING_BYTES_MIN};
 use crate::bytesize::ByteSize;
+use crate::redact::PATTERNS_MAX;
 use crate::rules::budget::{STATE_BYTES_MAX, STATE_ENTRIES_MAX, TIME_MS_MAX};
 use crate::sink::SinkSettings;
 
@@ -21,6 +22,9 @@ const PROCESSES: RangeInclusive<u64> = 1024..=4_194_304;
 /// An hour: a process that exited longer ago is history.
 const GRACE_MS: RangeInclusive<u64> = 0..=3_600_000;
 const ANCESTORS: RangeInclusive<u64> = 0..=64;
+/// A day; a host that is tested less often is not tested.
+const SELF_TEST_INTERVAL_S: RangeInclusive<u64> = 0..=86_400;
+const SELF_TEST_TIMEOUT_S: RangeInclusive<u64> = 1..=600;
 const HASH_FILE_BYTES: RangeInclusive<ByteSize> = ByteSize(1)..=ByteSize(1 << 40);
 const HASH_THREADS: RangeInclusive<usize> = 1..=64;
 const HASH_WAIT_MS: RangeInclusive<u64> = 0..=60_000;
@@ -94,7 +98,29 @@ impl Config {
             let state = own.state.unwrap_or(ByteSize(0));
             within("rules.component.state", state, RULE_STATE)?;
         }
+        self.check_operation()?;
         self.check_outputs()
+    }
+
+    fn check_operation(&self) -> Result<(), Problem> {
+        within("self_test.interval_s", self.self_test.interval_s, SELF_TEST_INTERVAL_S)?;
+        within("self_test.timeout_s", self.self_test.timeout_s, SELF_TEST_TIMEOUT_S)?;
+        if self.redact.patterns.len() > PATTERNS_MAX {
+            let what = format!("there are more than {PATTERNS_MAX}");
+            return Err(Problem::new("redact.patterns", what));
+        }
+        if let Err(error) = self.redact.redactor() {
+            return Err(Problem::new("redact.patterns", error.to_string()));
+        }
+        match self.metrics.listen {
+            Some(address) if !address.ip().is_loopback() => {
+                let what = format!(
+                    "{address} is not a loopback address; put a proxy with authentication before it"
+                );
+                Err(Problem::new("metrics.listen", what))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_outputs(&self) -> Result<(), Problem> {

@@ -1,15 +1,20 @@
 //! Reads a configuration file and says where it is wrong.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Config, DEFAULT_PATH};
+use super::{Config, Layered};
+use crate::rules::{Untrusted, check_trust_in};
 use crate::sink::SinkSettings;
 
 /// A configuration file larger than this is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The bit of a directory in which only the owner of a file can replace it.
+const STICKY: u32 = 0o1000;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,41 +26,43 @@ pub enum ConfigError {
     /// The text is not TOML, or a key or a value is none of ours.
     #[error("{}:{line}: {message}", .path.display())]
     Invalid { path: PathBuf, line: usize, message: String },
+    /// Others could have written it.
+    #[error("the configuration in {} is not used: {why}", .path.display())]
+    Untrusted { path: PathBuf, why: Untrusted },
+    #[error("there are too many files in {}", .path.display())]
+    TooMany { path: PathBuf },
+    /// A variable of the environment names no key, or its value is none.
+    #[error("the environment's {name}: {message}")]
+    Variable { name: String, message: String },
+    /// Each file is right, but what they make together is not.
+    #[error("the configuration files do not fit together: {message}")]
+    Together { message: String },
     /// A value that a flag gave is out of range.
     #[error("{message}")]
     Flags { message: String },
 }
 
 impl Config {
-    /// The configuration of a file; of [`DEFAULT_PATH`] when none is named; the defaults when that
-    /// does not exist.
+    /// The configuration of a file, or of [`DEFAULT_PATH`](super::DEFAULT_PATH) when none is named
+    /// and it exists; with the fragments beside it and the environment over it.
     pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
-        match path {
-            Some(path) => Config::read(path),
-            None if Path::new(DEFAULT_PATH).exists() => Config::read(Path::new(DEFAULT_PATH)),
-            None => Ok(Config::default()),
-        }
-    }
-
-    fn read(path: &Path) -> Result<Config, ConfigError> {
-        let read_error = |source| ConfigError::Read { path: path.to_owned(), source };
-        let length = fs::metadata(path).map_err(read_error)?.len();
-        if length > FILE_BYTES_MAX {
-            return Err(ConfigError::TooLarge { path: path.to_owned() });
-        }
-        let text = fs::read_to_string(path).map_err(read_error)?;
-        Config::parse(path, &text)
+        Layered::load(path).map(|layered| layered.config)
     }
 
     /// The configuration of a file's text; its path is for messages.
     pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
-        let config: Config = toml::from_str(text).map_err(|error| invalid(path, text, &error))?;
+        let config = Config::parse_unchecked(path, text)?;
         config.check().map_err(|problem| ConfigError::Invalid {
             path: path.to_owned(),
             line: line_of_key(text, &problem.key, problem.index).unwrap_or(1),
             message: problem.to_string(),
         })?;
         Ok(config)
+    }
+
+    /// The same, without a look at whether the values make sense together.
+    pub(super) fn parse_unchecked(path: &Path, text: &str) -> Result<Config, ConfigError> {
+        toml::from_str(text).map_err(|error| invalid(path, text, &error))
     }
 
     /// What each output is to do.
@@ -67,6 +74,27 @@ impl Config {
     pub fn check_flags(&self) -> Result<(), ConfigError> {
         self.check().map_err(|problem| ConfigError::Flags { message: problem.to_string() })
     }
+}
+
+/// Reads a file that only the right people can have written.
+pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let read_error = |source| ConfigError::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(read_error)?;
+    let metadata = file.metadata().map_err(read_error)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir_metadata = fs::metadata(dir).map_err(read_error)?;
+    let untrusted = |path: &Path, why| ConfigError::Untrusted { path: path.to_owned(), why };
+    check_trust_in(&metadata, &dir_metadata).map_err(|why| untrusted(path, why))?;
+    // In a sticky directory, such as /tmp, others cannot replace what is ours.
+    if dir_metadata.mode() & STICKY == 0 {
+        check_trust_in(&dir_metadata, &dir_metadata).map_err(|why| untrusted(dir, why))?;
+    }
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(read_error)?;
+    Ok(text)
 }
 
 fn invalid(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
@@ -139,7 +167,7 @@ fn key_at(text: &str, at: usize) -> Option<String> {
 
 /// The line on which `section.key` is set, or else its section: of several `[[section]]`, the one
 /// with this index.
-fn line_of_key(text: &str, key: &str, index: usize) -> Option<usize> {
+pub(super) fn line_of_key(text: &str, key: &str, index: usize) -> Option<usize> {
     let outermost = key.split('.').next().unwrap_or(key);
     let mut offset = 0;
     let mut section_line = None;

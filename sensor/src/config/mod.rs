@@ -3,14 +3,20 @@
 //! Every key has a default, so that an empty file is a whole configuration. The file with all of
 //! them, explained, is `examples/ocellus.toml`.
 
+mod change;
 mod check;
+mod layers;
 mod load;
+mod operation;
 mod output;
+mod path_or_off;
+mod schema;
 mod size_or_off;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Actions;
@@ -20,14 +26,18 @@ use crate::bytesize::ByteSize;
 use crate::digest::HashSettings;
 use crate::rules::{self, Mode, Permissions};
 
+pub use change::{Watch, changed_keys, take_over};
+pub use layers::{Layered, Origin, path_of};
 pub use load::{ConfigError, nearest};
+pub use operation::{Control, Metrics, Privileges, Redact, SelfTest, Throttle};
 pub use output::{Kind as OutputKind, Output, Outputs, Rotate, Spool};
+pub use schema::schema;
 
 /// Where `ocellus run` looks for a configuration when none is named.
 pub const DEFAULT_PATH: &str = "/etc/ocellus/ocellus.toml";
 
 /// The whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     pub capture: Capture,
@@ -38,12 +48,18 @@ pub struct Config {
     pub host: Host,
     pub ecs: Ecs,
     pub rules: Rules,
+    pub redact: Redact,
+    pub throttle: Throttle,
     pub output: Outputs,
+    pub control: Control,
+    pub metrics: Metrics,
+    pub self_test: SelfTest,
+    pub privileges: Privileges,
     pub log: Log,
 }
 
 /// How raw events are taken from the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
     pub backend: Backend,
@@ -56,6 +72,7 @@ pub struct Capture {
     pub args_max: ByteSize,
     /// Bytes of its environment; none leaves the environment alone, as it often holds secrets.
     #[serde(with = "size_or_off")]
+    #[schemars(with = "size_or_off::SizeOrSwitch")]
     pub env: Option<ByteSize>,
     /// Changes of credentials, sessions, process groups and names.
     pub ids: IdProbes,
@@ -64,7 +81,9 @@ pub struct Capture {
 }
 
 /// Where raw events come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// eBPF, or kernel probes where the kernel refuses it.
@@ -77,7 +96,7 @@ pub enum Backend {
 }
 
 /// How raw events of one process become one event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Aggregate {
     /// How long a raw event waits for those that merge with it, and for those that the kernel hands
@@ -87,7 +106,7 @@ pub struct Aggregate {
 }
 
 /// The process table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Process {
     /// Processes that the table holds; beyond that, the ones that exited first are forgotten early.
@@ -99,7 +118,7 @@ pub struct Process {
 }
 
 /// What is said about containers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Container {
     /// Look up names and images in the files that the runtimes keep.
@@ -109,7 +128,7 @@ pub struct Container {
 }
 
 /// What the sensor says about the host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Host {
     /// `host.name`, in place of the host name.
@@ -118,14 +137,14 @@ pub struct Host {
 }
 
 /// How events are put into words of ECS.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ecs {
     pub actions: Actions,
 }
 
 /// The rules.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// Directory of components; without one, events are delivered as they are.
@@ -148,7 +167,7 @@ pub struct Rules {
 }
 
 /// What an operator sets for one rule.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,7 +178,7 @@ pub struct Rule {
 }
 
 /// What an operator sets for one component.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Component {
     pub mode: Mode,
@@ -178,7 +197,9 @@ pub struct Component {
 }
 
 /// What a rule may do with an event, and see of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
     Tag,
@@ -233,14 +254,16 @@ fn granted(permissions: &[Permission]) -> Permissions {
 }
 
 /// The sensor's own log, on standard error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     pub level: Level,
 }
 
 /// Which log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Unintended loss, or the sensor stops.

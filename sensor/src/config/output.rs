@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ const SPOOL_DIR: &str = "/var/lib/ocellus/spool";
 const SYSLOG_PATH: &str = "/dev/log";
 
 /// One output. Which keys it may have depends on its type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Output {
     #[serde(rename = "type")]
@@ -109,7 +110,7 @@ impl Default for Output {
 }
 
 /// What an output is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     #[default]
@@ -158,7 +159,7 @@ impl Kind {
 }
 
 /// Table `output.rotate`. Zero switches a limit off.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rotate {
     pub size: ByteSize,
@@ -181,7 +182,7 @@ impl Default for Rotate {
 }
 
 /// Table `output.spool`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spool {
     /// The output has a folder of its name in it.
@@ -204,7 +205,7 @@ impl Default for Spool {
 }
 
 /// All outputs. Without any in the file, there is standard output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Outputs(pub Vec<Output>);
 

@@ -5,6 +5,14 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::bytesize::ByteSize;
 
+/// Both, as the file has them.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub(super) enum SizeOrSwitch {
+    Switch(bool),
+    Size(ByteSize),
+}
+
 pub(super) fn serialize<S: Serializer>(
     size: &Option<ByteSize>,
     serializer: S,
@@ -18,12 +26,6 @@ pub(super) fn serialize<S: Serializer>(
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<ByteSize>, D::Error> {
-    #[derive(serde::Deserialize)]
-    #[serde(untagged)]
-    enum SizeOrSwitch {
-        Switch(bool),
-        Size(ByteSize),
-    }
     match SizeOrSwitch::deserialize(deserializer) {
         Ok(SizeOrSwitch::Switch(false)) => Ok(None),
         Ok(SizeOrSwitch::Size(size)) => Ok(Some(size)),

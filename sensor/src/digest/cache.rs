@@ -37,7 +37,7 @@ pub enum Lookup {
 }
 
 /// What the cache has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CacheStats {
     /// Look-ups answered at once.
     pub hits: u64,

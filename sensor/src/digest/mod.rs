@@ -28,7 +28,7 @@ pub const FILE_DEADLINE: Duration = Duration::from_secs(30);
 pub const QUEUE_MAX: usize = 1_024;
 
 /// A digest that can be configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
     Md5,
@@ -39,7 +39,7 @@ pub enum Algorithm {
 }
 
 /// Table `hash` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HashSettings {
     /// Digests to take; none switches hashing off.

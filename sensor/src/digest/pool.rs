@@ -26,7 +26,7 @@ const HUNG_MAX: usize = 8;
 const NICE: i32 = 19;
 
 /// What the pool has done so far, and what it is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PoolStats {
     /// Requests taken.
     pub accepted: u64,

@@ -1,5 +1,7 @@
 //! One component in force: its instance, its health and its counters.
 
+mod hits;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,8 +20,7 @@ use super::processes::Processes;
 use super::set::Events;
 use super::stats::{ComponentCounters, ComponentStats, Cost, RuleCounters, RuleStats};
 use super::{output, wit};
-use crate::event::{Field, Kinds};
-use crate::verdict::{Alert, DropOutcome, Tagging, Verdict};
+use crate::verdict::Verdict;
 
 /// One component in force.
 pub(super) struct Loaded {
@@ -164,6 +165,15 @@ impl Loaded {
 
     pub(super) fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
+    }
+
+    /// The mode of the component holds for all of its rules, whatever was set for one of them.
+    pub(super) fn forget_rule_modes(&mut self) {
+        self.rules.iter_mut().for_each(|rule| rule.mode = None);
+    }
+
+    pub(super) fn health_mut(&mut self) -> &mut Health {
+        &mut self.health
     }
 
     /// Change the mode of one of its rules. False when it has none of this id.
@@ -418,46 +428,6 @@ impl Loaded {
         });
     }
 
-    fn take_hit(&mut self, event: u32, rule: u32, hit: wit::Verdict, call: &mut Call<'_>) {
-        let index = rule as usize;
-        let verdict = &mut call.verdicts[event as usize];
-        let mode = self.mode_of(&self.rules[index]);
-        let rule = &mut self.rules[index];
-        if rule.wants != event {
-            rule.counters.unwanted += 1;
-            return;
-        }
-        rule.counters.hits += 1;
-        let time_ns = call.events[event as usize].number(Field::TIMESTAMP);
-        rule.counters.last_hit_ns = time_ns.unwrap_or(rule.counters.last_hit_ns);
-        let permitted = match hit {
-            wit::Verdict::Tag(_) => rule.permitted.tag,
-            wit::Verdict::Alert(_) => rule.permitted.alert,
-            wit::Verdict::Drop => rule.permitted.drop,
-        };
-        if !permitted {
-            rule.counters.refused += 1;
-        } else if mode != Mode::Active {
-            rule.counters.shadowed += 1;
-        } else {
-            match hit {
-                wit::Verdict::Tag(tags) => rule.tag(tags, verdict),
-                wit::Verdict::Alert(alert) => rule.alert(alert, verdict),
-                wit::Verdict::Drop => call.drops.push((event, index)),
-            }
-        }
-    }
-
-    /// Let a rule drop the event, unless something else comes first.
-    pub(super) fn ask_to_drop(&mut self, rule: usize, kinds: Kinds, verdict: &mut Verdict) {
-        let rule = &mut self.rules[rule];
-        match verdict.ask_to_drop(&rule.info, kinds) {
-            DropOutcome::Dropped => rule.counters.drops += 1,
-            DropOutcome::Repeated => rule.counters.drops_repeated += 1,
-            DropOutcome::Overruled => rule.counters.drops_overruled += 1,
-        }
-    }
-
     /// Counters, with those that the living instance keeps itself.
     fn counters_so_far(&self) -> ComponentCounters {
         let mut counters = self.counters;
@@ -489,19 +459,6 @@ impl Loaded {
             counters: self.counters_so_far(),
             rules: rules.collect(),
         }
-    }
-}
-
-impl LoadedRule {
-    fn tag(&mut self, tags: Vec<String>, verdict: &mut Verdict) {
-        self.counters.tags += 1;
-        verdict.taggings.push(Tagging { rule: self.info.clone(), tags });
-    }
-
-    fn alert(&mut self, alert: wit::Alert, verdict: &mut Verdict) {
-        self.counters.alerts += 1;
-        let wit::Alert { severity, message, tags } = alert;
-        verdict.alerts.push(Alert { rule: self.info.clone(), severity, message, tags });
     }
 }
 

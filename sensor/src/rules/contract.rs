@@ -17,7 +17,7 @@ const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
 const IMPORTS: [&str; 6] = ["types", "host", "event", "packed", "processes", "state"];
 
 /// Which world of the contract a component implements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum World {
     /// Judges one event at a time, through getters.

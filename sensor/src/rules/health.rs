@@ -50,6 +50,17 @@ impl Health {
         Readiness::Released
     }
 
+    /// An operator wants the component to be left alone, for the time of a first quarantine.
+    pub(super) fn confine(&mut self, now_ns: u64) {
+        self.until_ns = now_ns + QUARANTINE_NS;
+        self.quarantined = true;
+    }
+
+    /// An operator wants the component back, and its faults forgotten.
+    pub(super) fn forgive(&mut self) {
+        *self = Health::default();
+    }
+
     /// Until when the component is in quarantine.
     pub(super) fn quarantined_until_ns(&self) -> Option<u64> {
         self.quarantined.then_some(self.until_ns)

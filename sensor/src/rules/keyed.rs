@@ -39,7 +39,7 @@ impl Default for StateBudget {
 }
 
 /// What happened to a component's state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StateCounters {
     /// Entries that made room for others before their time was over.
     pub evicted: u64,

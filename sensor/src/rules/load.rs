@@ -20,7 +20,17 @@ use super::metadata::{self, Permissions, RuleInfo};
 use super::{World, wasi, wit};
 
 /// Whether a component's verdicts count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     #[default]
@@ -29,6 +39,16 @@ pub enum Mode {
     Shadow,
     /// It is loaded, but not called.
     Off,
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Active => "active",
+            Mode::Shadow => "shadow",
+            Mode::Off => "off",
+        }
+    }
 }
 
 /// What the operator decides about a component.

@@ -54,4 +54,5 @@ pub use processes::Processes;
 pub use set::{Events, InstallError, RuleSet};
 pub use stats::{ComponentCounters, ComponentStats, Cost, RuleCounters, RuleStats};
 pub use trust::Untrusted;
+pub(crate) use trust::{check as check_trust, check_in as check_trust_in};
 pub use watch::Watcher;

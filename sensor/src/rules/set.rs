@@ -110,6 +110,36 @@ impl RuleSet {
         true
     }
 
+    /// The same for all of its rules, also those that have a mode of their own.
+    pub fn set_mode_of_all(&mut self, name: &str, mode: Mode) -> bool {
+        if let Ok(index) = self.position(name) {
+            self.components[index].forget_rule_modes();
+        }
+        self.set_mode(name, mode)
+    }
+
+    /// Leave a component alone for the time of a first quarantine, as after repeated faults. False
+    /// when there is none of this name.
+    pub fn quarantine(&mut self, name: &str, now_ns: u64) -> bool {
+        let Ok(index) = self.position(name) else { return false };
+        self.components[index].health_mut().confine(now_ns);
+        true
+    }
+
+    /// End a component's quarantine and forget its faults. False when there is none of this name.
+    pub fn release(&mut self, name: &str) -> bool {
+        let Ok(index) = self.position(name) else { return false };
+        self.components[index].health_mut().forgive();
+        true
+    }
+
+    /// The component of this name, or the one that has a rule of this id.
+    pub fn component_of(&self, rule: &str) -> Option<&Arc<str>> {
+        let named = self.position(rule).ok().map(|index| &self.components[index]);
+        let named = named.or_else(|| self.components.iter().find(|it| it.has_rule(rule)));
+        named.map(Loaded::name)
+    }
+
     /// Change whether one rule's verdicts count; it wins over the mode of its component, until that
     /// is replaced. False when there is none of this id.
     pub fn set_rule_mode(&mut self, id: &str, mode: Mode) -> bool {

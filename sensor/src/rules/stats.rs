@@ -8,7 +8,7 @@ use super::keyed::StateCounters;
 use super::load::Mode;
 
 /// What became of the hits of one rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RuleCounters {
     /// Events that one of the rule's interests let through.
     pub candidates: u64,
@@ -33,7 +33,7 @@ pub struct RuleCounters {
 }
 
 /// What a component did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ComponentCounters {
     /// Events that one of its rules wanted.
     pub candidates: u64,
@@ -70,7 +70,7 @@ impl ComponentCounters {
 
 /// What an event costs in a component, in nanoseconds: measured at one call in
 /// [`CALLS_PER_SAMPLE`](super::component::CALLS_PER_SAMPLE).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
     /// Calls that were measured.
     pub samples: u64,
@@ -91,7 +91,7 @@ impl Cost {
 }
 
 /// Counters of one rule.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RuleStats {
     pub id: Arc<str>,
     pub mode: Mode,
@@ -100,7 +100,7 @@ pub struct RuleStats {
 }
 
 /// Counters of one component and its rules.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ComponentStats {
     pub name: Arc<str>,
     pub world: World,

@@ -16,14 +16,14 @@ pub enum Untrusted {
 }
 
 /// Check that something belongs to root or to this user, and that nobody else can write to it.
-pub(super) fn check(metadata: &Metadata) -> Result<(), Untrusted> {
+pub(crate) fn check(metadata: &Metadata) -> Result<(), Untrusted> {
     check_owner(metadata.uid(), nix::unistd::geteuid().as_raw())?;
     check_mode(metadata)
 }
 
 /// The same, but a third user may own it: the one to whom the directory belongs that the operator
 /// named. Who can replace every file of a directory gains nothing by a file of his own.
-pub(super) fn check_in(metadata: &Metadata, directory: &Metadata) -> Result<(), Untrusted> {
+pub(crate) fn check_in(metadata: &Metadata, directory: &Metadata) -> Result<(), Untrusted> {
     if metadata.uid() != directory.uid() {
         check_owner(metadata.uid(), nix::unistd::geteuid().as_raw())?;
     }

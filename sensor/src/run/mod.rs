@@ -4,15 +4,22 @@
 //! Order at start: rings open first, then the running processes are read, so that none is missed
 //! between the two.
 
+mod control;
+mod notify;
+mod reader;
+mod reload;
 mod replay;
 mod rules;
+mod self_test;
 mod settings;
 mod source;
+mod start;
 mod summary;
 mod upkeep;
 
 pub use replay::{ReplayReport, replay};
 pub use rules::{RulesError, load_once};
+pub use self_test::{COMMAND as SELF_TEST_COMMAND, help as help_self_test};
 pub(crate) use settings::machine as machine_settings;
 
 use std::os::fd::OwnedFd;
@@ -20,27 +27,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::backend::BackendError;
-use crate::config::{Config, ConfigError, Container};
+use crate::config::{self, Config, ConfigError};
 use crate::container::files::Reader as ContainerReader;
+use crate::control::{Ask, Server};
 use crate::digest::pool::Pool;
 use crate::event::{Event, Kinds};
-use crate::host::{boottime_ns, wall_offset_ns};
-use crate::input::{ContainerAnswer, HashResult, HashStatus, HostInfo, Input, NameAnswers};
+use crate::host::boottime_ns;
+use crate::input::{ContainerAnswer, HashResult, HashStatus, Input, NameAnswers};
 use crate::machine::Sensor;
+use crate::metrics;
 use crate::names::{NameFiles, Resolver};
 use crate::recording::{RecordingError, Writer};
 use crate::rules::Change;
-use crate::sink::{OpenError, Outputs, Pace, Readers};
+use crate::sink::{OpenError, Outputs, Readers};
 use crate::snapshot::SnapshotSettings;
 use crate::users::Questions;
+use notify::Notifier;
+use reader::Reader;
 use rules::Rules;
+use self_test::SelfTest;
 use source::{Snapshot, Source};
 
 /// Records taken from the ring before anything else gets a turn. At 1 KiB each they are a
@@ -51,10 +62,6 @@ const DRAIN_RECORDS_MAX: usize = 2_048;
 /// 250 times a second instead of for each event, which halves what it costs; a first event after a
 /// pause is taken at once. Hashing a process that lives for less begins by its path.
 const TURN_INTERVAL: Duration = Duration::from_millis(4);
-
-/// Answers of other threads that may wait for the loop. Twice the requests that the hash pool can
-/// hold: the loop is never that far behind.
-const MESSAGES_MAX: usize = 4_096;
 
 /// How often counters of the kernel, the clock and the name files are looked at.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
@@ -73,10 +80,26 @@ const CLOCK_STEP_NS: u64 = 1_000_000;
 #[derive(Debug)]
 pub struct Options {
     pub config: Config,
+    /// How to come by the configuration anew.
+    pub source: ConfigSource,
     /// Write a recording instead of events.
     pub record: Option<Record>,
     /// Stop by itself after this long.
     pub duration: Option<Duration>,
+}
+
+/// Where the configuration comes from, for when it changes.
+pub struct ConfigSource {
+    /// The file that was named.
+    pub path: Option<PathBuf>,
+    /// Reads it again, with the same flags over it.
+    pub load: Box<dyn Fn() -> Result<Config, ConfigError>>,
+}
+
+impl std::fmt::Debug for ConfigSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ConfigSource").field(&self.path).finish()
+    }
 }
 
 /// Where a recording goes.
@@ -125,6 +148,10 @@ pub fn run(options: Options) -> Result<(), RunError> {
 }
 
 struct Rim {
+    /// As it is in force.
+    config: Config,
+    config_source: ConfigSource,
+    config_watch: config::Watch,
     sensor: Sensor,
     source: Source,
     /// Readable when the source has records.
@@ -133,6 +160,11 @@ struct Rim {
     outputs: Option<Outputs>,
     recorder: Option<Writer>,
     pool: Option<Pool>,
+    control: Option<Server>,
+    asks: mpsc::Receiver<Ask>,
+    self_test: Option<SelfTest>,
+    notifier: Notifier,
+    reader: Reader,
     resolver: Resolver,
     containers: Option<ContainerReader>,
     name_files: NameFiles,
@@ -152,88 +184,21 @@ struct Rim {
     drained: Instant,
     ring_has_more: bool,
     stopping: Option<&'static str>,
+    started: Instant,
+    /// The first snapshot is in, and events are delivered.
+    ready: bool,
+    snapshots: u64,
+    rules_changed: u64,
+    rules_refused: u64,
+    /// When the kernel last lost events, and an output last dropped some.
+    last_loss: Option<Instant>,
+    last_drop: Option<Instant>,
+    drops: u64,
+    /// What the sensor may still do, one line each.
+    privileges: Vec<String>,
 }
 
 impl Rim {
-    fn start(options: Options) -> Result<Rim, RunError> {
-        let Options { config, record, duration } = options;
-        let source = Source::open(&config.capture)?;
-        let recorder =
-            record.map(|record| Writer::create(&record.path, record.max_bytes)).transpose()?;
-        let outputs = match &recorder {
-            Some(_) => None,
-            None => Some(Outputs::open(&config.outputs()?, Pace::Live)?),
-        };
-        let (sender, messages) = mpsc::channel(MESSAGES_MAX);
-        let rules = match (&recorder, &config.rules.dir) {
-            (None, Some(dir)) => Some(Rules::start(dir, &config.rules)?),
-            _ => None,
-        };
-        let start = |what| move |source| RunError::Start { what, source };
-        let hash = config.hash.clone();
-        let answers = sender.clone();
-        // A full channel loses the answer, and its events go without: the loop is that far behind.
-        let on_done = move |result| drop(answers.try_send(Message::Hash(result)));
-        let pool = match hash.algorithms.is_empty() {
-            true => None,
-            false => Some(Pool::start(hash, on_done).map_err(start("the hash threads"))?),
-        };
-        let answers = sender.clone();
-        let on_answer = move |names| drop(answers.try_send(Message::Names(names)));
-        let resolver = Resolver::start(on_answer).map_err(start("the name look-ups"))?;
-        let containers = start_containers(&config.container, &sender)
-            .map_err(start("the look-ups of containers"))?;
-        let ring = wait_for(source.ring_fd().map_err(start("waiting for the ring"))?)
-            .map_err(start("waiting for the ring"))?;
-        let mut rim = Rim {
-            sensor: Sensor::new(&settings::machine(&config), Default::default()),
-            source,
-            ring,
-            outputs,
-            recorder,
-            pool,
-            resolver,
-            containers,
-            name_files: NameFiles::default(),
-            rules,
-            sender,
-            messages,
-            out: Vec::new(),
-            wall_offset_ns: wall_offset_ns(),
-            snapshot_settings: settings::snapshot(&config.capture),
-            snapshot_running: false,
-            resynced: Instant::now(),
-            resync_wanted: false,
-            stop_at: duration.map(|duration| Instant::now() + duration),
-            drained: Instant::now(),
-            ring_has_more: false,
-            stopping: None,
-        };
-        rim.introduce(&config)?;
-        Ok(rim)
-    }
-
-    /// The first inputs: the host, its clock, its names, its rules, its processes.
-    fn introduce(&mut self, config: &Config) -> Result<(), RunError> {
-        let mut host = HostInfo::read();
-        host.name.clone_from(&config.host.name);
-        host.sensor_pid = std::process::id();
-        self.input(&Input::Host(host))?;
-        self.input(&Input::Clock { wall_offset_ns: self.wall_offset_ns })?;
-        let names = self.name_files.load();
-        self.input(&Input::Names(names))?;
-        let message = self.source.describe();
-        tracing::info!("{message}");
-        self.say(Kinds::SENSOR_START, "sensor_started", None, message);
-        if let Some(rules) = &mut self.rules {
-            for change in rules.take_first() {
-                self.change_rules(change);
-            }
-        }
-        self.start_snapshot(self.source.opened_ns);
-        Ok(())
-    }
-
     async fn run(mut self) -> Result<(), RunError> {
         let signals = |kind| {
             signal(kind).map_err(|source| RunError::Start { what: "signal handling", source })
@@ -245,6 +210,9 @@ impl Rim {
         );
         let mut housekeeping = interval(HOUSEKEEPING_INTERVAL);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let alive_interval = self.notifier.alive_interval().unwrap_or(HOUSEKEEPING_INTERVAL);
+        let mut alive = interval(alive_interval.max(Duration::from_millis(1)));
+        alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.stopping.is_none() {
             let ripe = self.next_step();
             let ring_has_more = self.ring_has_more;
@@ -261,12 +229,17 @@ impl Rim {
                 Some(message) = self.messages.recv() => self.take(message)?,
                 change = next_change(&mut self.rules) => self.change_rules(change),
                 () = sleep_until(ripe) => {}
+                Some(ask) = self.asks.recv() => self.answer(ask),
                 _ = housekeeping.tick() => self.keep_house()?,
+                _ = alive.tick() => self.notifier.alive(),
                 _ = received(&mut interrupt) => self.stopping = Some("interrupted (SIGINT)"),
                 _ = received(&mut terminate) => self.stopping = Some("asked to stop (SIGTERM)"),
-                _ = received(&mut hangup) => self.reload(),
+                _ = received(&mut hangup) => self.reload()?,
             }
             self.step()?;
+            if self.self_test.as_ref().is_some_and(SelfTest::is_pushed) {
+                self.test_self();
+            }
             if self.stop_at.is_some_and(|stop_at| Instant::now() >= stop_at) {
                 self.stopping = Some("the time is up");
             }
@@ -335,6 +308,14 @@ impl Rim {
         Ok(())
     }
 
+    /// Lets the self-test go on.
+    fn test_self(&mut self) {
+        let outputs = self.outputs.as_ref();
+        if let Some(test) = self.self_test.as_mut().filter(|_| self.ready) {
+            test.tick(|| outputs.map(metrics::Output::all).unwrap_or_default());
+        }
+    }
+
     /// Passes on what the machine asks for.
     fn ask(&mut self) {
         for request in self.sensor.take_hash_requests() {
@@ -364,8 +345,15 @@ impl Rim {
             self.out.clear();
             return;
         };
+        let mut test = self.self_test.as_mut();
+        if let Some(test) = &mut test {
+            test.look_for(&self.out);
+        }
         if outputs.deliver(&mut self.out) == Readers::None {
             self.stopping.get_or_insert("nobody reads the events any more");
+        }
+        if let Some(test) = test.filter(|test| test.has_seen() && !outputs.is_held_up()) {
+            test.pushed(&metrics::Output::all(outputs));
         }
     }
 
@@ -382,8 +370,14 @@ impl Rim {
     fn change_rules(&mut self, change: Change) {
         let notice = self.sensor.rules.apply(change);
         notice.log();
+        *if notice.refused { &mut self.rules_refused } else { &mut self.rules_changed } += 1;
         let action = if notice.refused { "rules_refused" } else { "rules_changed" };
-        self.say(Kinds::SENSOR_RULES, action, notice.component.as_deref(), notice.message);
+        self.say_rules(action, notice.component.as_deref(), notice.message);
+    }
+
+    /// An event about the rules.
+    fn say_rules(&mut self, action: &'static str, component: Option<&str>, message: String) {
+        self.say(Kinds::SENSOR_RULES, action, component, message);
     }
 
     /// An event of the sensor itself.
@@ -407,27 +401,6 @@ impl Rim {
         let next = Instant::now() + wait.min(HOUSEKEEPING_INTERVAL);
         self.stop_at.map_or(next, |stop_at| next.min(stop_at))
     }
-}
-
-/// Starts the thread that reads what is known of containers, if that is wanted.
-fn start_containers(
-    settings: &Container,
-    sender: &mpsc::Sender<Message>,
-) -> std::io::Result<Option<ContainerReader>> {
-    let answers = sender.clone();
-    let on_answer = move |answer| drop(answers.try_send(Message::Container(answer)));
-    let start = || ContainerReader::start(settings.root.clone(), on_answer);
-    settings.names.then(start).transpose()
-}
-
-/// Lets the event loop wait for a descriptor.
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe for the sake of descriptors that can close under it; an \
-              OwnedFd cannot"
-)]
-fn wait_for(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
 /// Waits until the ring has records, but not before `time`.

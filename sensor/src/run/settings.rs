@@ -15,6 +15,9 @@ pub(crate) fn machine(config: &Config) -> machine::Settings {
         grace_ms: config.process.grace_ms,
         ancestors_max: config.process.ancestors as usize,
         snapshot_events: config.capture.snapshot,
+        // The configuration was checked: its patterns compile.
+        redactor: config.redact.redactor().unwrap_or_default(),
+        limits: config.throttle.limits(),
         hashing: (!config.hash.algorithms.is_empty()).then_some(hashing),
     }
 }

@@ -5,10 +5,11 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use crate::backend::ebpf::Ebpf;
 use crate::backend::kprobe::{Kprobe, LACKS};
-use crate::backend::{BackendError, CaptureSettings, LostCounts, ProbeStatus};
+use crate::backend::{BackendError, CaptureSettings, LostCounts, ProbeOutcome, ProbeStatus};
 use crate::config::{Backend, Capture};
 use crate::error_chain::ErrorChain;
 use crate::host::boottime_ns;
+use crate::metrics;
 use crate::snapshot::{self, SnapshotSettings, TaskStarts};
 
 /// Where raw events come from.
@@ -56,6 +57,39 @@ impl Source {
         let (all, backend) = (statuses.len(), self.probes.name());
         let version = env!("CARGO_PKG_VERSION");
         format!("Ocellus {version} started: backend {backend}, {attached} of {all} probes attached")
+    }
+
+    /// Name of the backend in use.
+    pub(crate) fn backend(&self) -> &'static str {
+        self.probes.name()
+    }
+
+    /// The probes, as the report has them.
+    pub(crate) fn probes(&self) -> Vec<metrics::Probe> {
+        let probe = |status: &ProbeStatus| metrics::Probe {
+            name: status.name.to_owned(),
+            attached: status.attached(),
+            detail: match &status.outcome {
+                ProbeOutcome::Attached => status.attach.clone(),
+                ProbeOutcome::Skipped { reason } => reason.clone(),
+            },
+        };
+        self.probes.statuses().iter().map(probe).collect()
+    }
+
+    /// Whether the loop looks at other processes in /proc for this backend.
+    pub(crate) fn reads_processes(&self) -> bool {
+        matches!(self.probes, Probes::Kprobe(_))
+    }
+
+    /// Whether all that is read from the probes later can be read by the calling thread as it is.
+    pub(crate) fn can_be_read(&mut self) -> bool {
+        let has_tasks = |status: &ProbeStatus| status.name == "tasks" && status.attached();
+        let has_tasks = self.probes.statuses().iter().any(has_tasks);
+        match &mut self.probes {
+            Probes::Ebpf(ebpf) => ebpf.lost().is_ok() && (!has_tasks || ebpf.task_starts().is_ok()),
+            Probes::Kprobe(_) => true,
+        }
     }
 
     /// Takes at most `max` records out of the ring; how many there were.

@@ -1,9 +1,10 @@
-//! What the loop does beside its turns: snapshots, a look around once a second, SIGHUP, the end.
+//! What the loop does beside its turns: snapshots, a look around once a second, the end.
 
 use tokio::time::Instant;
 
+use super::reader::Order;
 use super::source::Snapshot;
-use super::{CLOCK_STEP_NS, DRAIN_RECORDS_MAX, Message, RESYNC_INTERVAL, Rim, RunError, summary};
+use super::{CLOCK_STEP_NS, DRAIN_RECORDS_MAX, RESYNC_INTERVAL, Rim, RunError, summary};
 use crate::event::Kinds;
 use crate::host::{boottime_ns, wall_offset_ns};
 use crate::input::{Input, Lost};
@@ -13,15 +14,14 @@ impl Rim {
     /// Reads the running processes, on a thread of its own. What has happened since `began_ns` must
     /// be in the ring, or have been.
     pub(super) fn start_snapshot(&mut self, began_ns: u64) {
-        self.snapshot_running = true;
         self.resync_wanted = false;
         self.resynced = Instant::now();
         let starts = self.source.task_starts();
-        let (sender, settings) = (self.sender.clone(), self.snapshot_settings);
-        tokio::task::spawn_blocking(move || {
-            let snapshot = Snapshot::take(&starts, settings, began_ns);
-            drop(sender.blocking_send(Message::Snapshot(snapshot)));
-        });
+        let settings = self.snapshot_settings;
+        self.snapshot_running = self.reader.order(Order { starts, settings, began_ns });
+        if !self.snapshot_running {
+            tracing::error!("the running processes cannot be read: its thread has ended");
+        }
     }
 
     pub(super) fn take_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), RunError> {
@@ -31,7 +31,13 @@ impl Rim {
             self.input(&Input::Raw(record.into()))?;
         }
         self.snapshot_running = false;
-        self.input(&Input::SnapshotEnd { began_ns: snapshot.began_ns })
+        self.snapshots += 1;
+        self.input(&Input::SnapshotEnd { began_ns: snapshot.began_ns })?;
+        if !std::mem::replace(&mut self.ready, true) {
+            tracing::info!("{}", self.source.describe());
+            self.notifier.ready();
+        }
+        Ok(())
     }
 
     /// Looks at what nobody tells of: lost events, the clock, the name files.
@@ -41,6 +47,13 @@ impl Rim {
             let lost = Lost { cause: cause.to_owned(), kind: kind.to_owned(), count };
             self.input(&Input::Lost(lost))?;
             self.resync_wanted = true;
+            self.last_loss = Some(Instant::now());
+        }
+        self.watch_outputs();
+        self.test_self();
+        if self.config_watch.has_changed() {
+            tracing::info!("reading the configuration again, since its files have changed");
+            self.reload_config()?;
         }
         if self.resync_wanted
             && !self.snapshot_running
@@ -61,20 +74,18 @@ impl Rim {
         Ok(())
     }
 
-    /// SIGHUP.
-    pub(super) fn reload(&mut self) {
-        tracing::info!("reading the rules again and opening the outputs anew (SIGHUP)");
-        if let Some(rules) = &self.rules {
-            rules.rescan();
-        }
-        if let Some(outputs) = &self.outputs {
-            outputs.reopen();
+    /// Remembers when an output last dropped events.
+    fn watch_outputs(&mut self) {
+        let drops = self.output_reports().iter().map(|output| output.stats.dropped_total()).sum();
+        if std::mem::replace(&mut self.drops, drops) < drops {
+            self.last_drop = Some(Instant::now());
         }
     }
 
     /// Drains the ring and the machine, writes everything out and prints the totals.
     pub(super) fn finish(mut self) -> Result<(), RunError> {
         let why = self.stopping.unwrap_or("done");
+        self.notifier.stopping();
         while !self.drain(DRAIN_RECORDS_MAX)? {}
         self.keep_house()?;
         while let Ok(message) = self.messages.try_recv() {

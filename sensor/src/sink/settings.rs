@@ -1,10 +1,12 @@
 //! What an output is told: where events go, which of them, in which words, and what happens when
 //! they come faster than they leave.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
@@ -14,7 +16,16 @@ use crate::spool::SpoolSettings;
 
 /// How events are written.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, clap::ValueEnum,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    serde::Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -28,7 +39,7 @@ pub enum Format {
 }
 
 /// What to do with an event when there is no room for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenFull {
     /// Drop it and count it.
@@ -131,6 +142,23 @@ impl<'de> Deserialize<'de> for Selection {
     }
 }
 
+impl JsonSchema for Selection {
+    fn schema_name() -> Cow<'static, str> {
+        "Selection".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "\"all\", \"alerts\", a kind such as \"process.exec\", or a list of \
+                these",
+            "anyOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+            ],
+        })
+    }
+}
+
 /// Bounds of the queue between the event path and an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueSettings {
@@ -147,7 +175,7 @@ impl QueueSettings {
 }
 
 /// Compression of files that were rotated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
     #[default]
@@ -168,7 +196,7 @@ pub struct RotateSettings {
 }
 
 /// How the header of a syslog message is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SyslogHeader {
     /// RFC 5424.
@@ -179,7 +207,7 @@ pub enum SyslogHeader {
 }
 
 /// Syslog's facility, by its usual name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Facility {
     User = 1,
@@ -199,6 +227,7 @@ pub enum Facility {
 
 /// Where events go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each output, made at the start")]
 pub enum Target {
     #[default]
     Stdout,

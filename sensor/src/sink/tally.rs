@@ -36,7 +36,8 @@ pub mod cause {
 
 /// Events of one output by what became of them. At any moment, `found + pushed` is the sum of
 /// `filtered`, `delivered`, `dropped` and of those that wait.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct SinkStats {
     /// In the spool when the output was opened: an earlier run accepted them.
     pub found: u64,
@@ -65,6 +66,17 @@ pub struct SinkStats {
 impl SinkStats {
     pub fn dropped_total(&self) -> u64 {
         self.dropped.values().sum()
+    }
+
+    /// Accepted events of which it is known what became of them. Events leave an output in order:
+    /// one has left when this reaches what [`SinkStats::accepted`] was right after it came.
+    pub fn settled(&self) -> u64 {
+        self.delivered + self.dropped_total()
+    }
+
+    /// Events that the output was to deliver.
+    pub fn accepted(&self) -> u64 {
+        self.found + self.pushed - self.filtered
     }
 
     /// How many were dropped by one cause.

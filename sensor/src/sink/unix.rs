@@ -39,7 +39,8 @@ impl UnixTarget {
         self.stream = None;
         self.buffer.begin_anew();
         if self.log.take(0).is_some() {
-            tracing::warn!(%error, path = %self.path.display(), "nobody takes events at the socket");
+            let path = self.path.display();
+            tracing::warn!(%error, %path, "nobody takes events at the socket");
         }
         Flow::Later(self.backoff.next())
     }

@@ -32,7 +32,7 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let batches = sample()?;
-    println!("{EVENTS} events of {}, median of {ROUNDS} rounds", "examples/sample.ocellus");
+    println!("{EVENTS} events of examples/sample.ocellus, median of {ROUNDS} rounds");
     println!("nanoseconds for an event and a rule\n");
     println!("{:<44}{:>9}{:>9}{:>9}{:>9}", "rules", 1, 10, 50, 150);
     line("native closure", |_| Ok(Box::new(native())), &batches)?;

@@ -171,7 +171,8 @@ impl Shared {
             let Some((status, answer)) = self.answer(&request) else { return };
             let answer = answer.to_string();
             let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n\
+                 content-length: {}\r\n\r\n",
                 answer.len()
             );
             let stream = stream.get_mut();

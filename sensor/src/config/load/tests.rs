@@ -42,6 +42,8 @@ fn the_example_shows_every_key() {
     full.host.name = Some(String::new());
     full.capture.btf = Some(PathBuf::new());
     full.rules.dir = Some(PathBuf::new());
+    full.control.group = Some(String::new());
+    full.metrics.listen = Some(([127, 0, 0, 1], 9464).into());
     full.output = Outputs(vec![full_output()]);
     full.rules.component.insert(
         "noisy-rule".to_owned(),

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A secret's file larger than this is something else.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// Who the sensor says it is. Secrets are read from files, so that the configuration has none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthSettings {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,120 @@
+//! `ocellus status` and `ocellus rules list`: the report for a person.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Report;
+use crate::bytesize::ByteSize;
+use crate::rules::ComponentStats;
+
+/// The report on one screen.
+pub fn status(report: &Report) -> String {
+    let mut text = String::new();
+    let Report { version, pid, backend, health, .. } = report;
+    let uptime = humantime::format_duration(Duration::from_secs(report.uptime_s as u64));
+    // Writing into a String does not fail.
+    let _ = writeln!(text, "Ocellus {version}: {}, pid {pid}, up {uptime}", health.state.as_str());
+    for problem in &health.problems {
+        let _ = writeln!(text, "  ! {problem}");
+    }
+    let attached = report.probes.iter().filter(|probe| probe.attached).count();
+    let _ = writeln!(text, "backend    {backend}, {attached} of {} probes", report.probes.len());
+    let _ = writeln!(text, "self-test  {}", self_test(report));
+    let _ = writeln!(text, "processes  {}", report.processes.known);
+    let _ = writeln!(
+        text,
+        "rules      {} of {} components, generation {}",
+        rules_count(report),
+        report.rules.components.len(),
+        report.rules.generation
+    );
+    for output in &report.outputs {
+        let _ = writeln!(
+            text,
+            "output     {}: {} delivered, {} waiting, {} dropped, {} failures",
+            output.name,
+            output.stats.delivered,
+            output.stats.waiting,
+            output.stats.dropped_total(),
+            output.stats.failures
+        );
+    }
+    let usage = &report.usage;
+    let _ = writeln!(
+        text,
+        "uses       {} memory, {:.1} s processor time, {} threads, {} files",
+        ByteSize(usage.resident_bytes),
+        usage.cpu_s,
+        usage.threads,
+        usage.open_files
+    );
+    for privilege in &report.privileges {
+        let _ = writeln!(text, "privilege  {privilege}");
+    }
+    let _ = writeln!(text, "log level  {}\n\n{}", report.log_level, report.events);
+    text
+}
+
+fn self_test(report: &Report) -> String {
+    let test = &report.self_test;
+    match &test.problem {
+        _ if !test.enabled => "switched off".to_owned(),
+        Some(problem) => format!("FAILED: {problem}"),
+        None if test.passed == 0 => "under way".to_owned(),
+        None => format!(
+            "passed {} times, last in {:.0} ms from execution to the outputs",
+            test.passed,
+            test.latency_s * 1e3
+        ),
+    }
+}
+
+fn rules_count(report: &Report) -> String {
+    let rules: usize = report.rules.components.iter().map(|component| component.rules.len()).sum();
+    format!("{rules} rules")
+}
+
+/// The components with their rules, and what came of them.
+pub fn rules_list(report: &Report) -> String {
+    if report.rules.components.is_empty() {
+        return "no rules are in force\n".to_owned();
+    }
+    let mut text = String::new();
+    for component in &report.rules.components {
+        let counters = &component.counters;
+        let _ = writeln!(
+            text,
+            "{:<28} {:<11} {:>9} candidates {:>9} calls {:>5} faults {:>8}",
+            component.name,
+            mode(component),
+            counters.candidates,
+            counters.calls,
+            counters.faults(),
+            ByteSize(component.memory_bytes as u64).to_string()
+        );
+        for rule in &component.rules {
+            let counters = &rule.counters;
+            let _ = writeln!(
+                text,
+                "  {:<26} {:<11} {:>9} hits: {} alerts, {} tags, {} drops, {} shadowed, {} refused",
+                rule.id,
+                rule.mode.as_str(),
+                counters.hits,
+                counters.alerts,
+                counters.tags,
+                counters.drops,
+                counters.shadowed,
+                counters.refused
+            );
+        }
+    }
+    text
+}
+
+/// The mode, or that it is in quarantine.
+pub(super) fn mode(component: &ComponentStats) -> &'static str {
+    match component.quarantined_until_ns {
+        Some(_) => "quarantine",
+        None => component.mode.as_str(),
+    }
+}

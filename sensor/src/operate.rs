@@ -1,0 +1,87 @@
+//! The commands that ask a running sensor.
+
+use std::io::{IsTerminal as _, stdout};
+use std::time::{Duration, Instant};
+
+use ocellus::cli::{RunningRules, SocketArgs, StatusArgs, TopArgs};
+use ocellus::config::Level;
+use ocellus::control::{Answer, Request, ask};
+use ocellus::metrics::{self, Report, State};
+
+use crate::{Outcome, print};
+
+/// Lines of a screen whose size is not known.
+const LINES: usize = 50;
+
+/// Back to the upper left corner, and nothing below.
+const CLEAR: &str = "\x1b[H\x1b[J";
+
+pub fn status(args: &StatusArgs) -> Outcome {
+    let report = report(&args.socket)?;
+    let text = match args.json {
+        true => format!("{}\n", serde_json::to_string_pretty(&report)?),
+        false => metrics::status(&report),
+    };
+    print(text.as_bytes())?;
+    match report.health.state {
+        State::Healthy | State::Degraded => Ok(()),
+        state @ (State::Starting | State::Failing) => {
+            Err(format!("the sensor is {}", state.as_str()).into())
+        }
+    }
+}
+
+pub fn top(args: &TopArgs) -> Outcome {
+    let mut before = report(&args.socket)?;
+    let mut then = Instant::now();
+    loop {
+        std::thread::sleep(Duration::from_secs_f64(args.interval));
+        let now = report(&args.socket)?;
+        let seconds = then.elapsed().as_secs_f64();
+        then = Instant::now();
+        let is_screen = stdout().is_terminal() && !args.once;
+        let lines = match terminal_size::terminal_size() {
+            Some((_, height)) if is_screen => usize::from(height.0).saturating_sub(1).max(1),
+            _ => LINES,
+        };
+        let text = metrics::top(&before, &now, seconds, lines);
+        if is_screen {
+            print(format!("{CLEAR}{text}").as_bytes())?;
+        } else {
+            print(text.as_bytes())?;
+        }
+        if args.once {
+            return Ok(());
+        }
+        before = now;
+    }
+}
+
+pub fn log_level(level: Level, socket: &SocketArgs) -> Outcome {
+    change(socket, &Request::LogLevel { level })
+}
+
+pub fn rules(command: RunningRules) -> Outcome {
+    match command {
+        RunningRules::List { socket } => print(metrics::rules_list(&report(&socket)?).as_bytes()),
+        RunningRules::Reload { socket } => change(&socket, &Request::RulesReload),
+        RunningRules::Mode { rule, mode, socket } => {
+            change(&socket, &Request::RulesMode { rule, mode })
+        }
+    }
+}
+
+fn report(socket: &SocketArgs) -> Result<Report, Box<dyn std::error::Error>> {
+    match ask(&socket.socket, &Request::Status)? {
+        Answer::Status(report) => Ok(*report),
+        Answer::Done(other) | Answer::Error(other) => Err(other.into()),
+    }
+}
+
+fn change(socket: &SocketArgs, request: &Request) -> Outcome {
+    match ask(&socket.socket, request)? {
+        Answer::Done(what) => print(format!("{what}\n").as_bytes()),
+        Answer::Status(_) => Err("the sensor gave another answer than was asked for".into()),
+        Answer::Error(why) => Err(why.into()),
+    }
+}

@@ -1,0 +1,138 @@
+//! SIGHUP, and a configuration that changes while the sensor runs.
+
+use super::{Rim, RunError};
+use crate::config::{self, Config};
+use crate::error_chain::ErrorChain;
+use crate::input::{HostInfo, Input};
+use crate::logging;
+
+/// Keys that come into force at once. The others are read once, at the start.
+const LIVE: [&str; 10] = [
+    "host.name",
+    "log.level",
+    "redact.defaults",
+    "redact.patterns",
+    "self_test.interval_s",
+    "self_test.timeout_s",
+    "throttle.global_burst",
+    "throttle.global_rate",
+    "throttle.tree_burst",
+    "throttle.tree_rate",
+];
+
+/// Whether a key comes into force at once.
+fn is_live(key: &str) -> bool {
+    LIVE.contains(&key) || component_of_mode(key).is_some()
+}
+
+/// NAME of `rules.component.NAME.mode`.
+fn component_of_mode(key: &str) -> Option<String> {
+    match config::path_of(key).as_slice() {
+        [rules, component, name, mode]
+            if rules == "rules" && component == "component" && mode == "mode" =>
+        {
+            Some(name.clone())
+        }
+        _ => None,
+    }
+}
+
+impl Rim {
+    /// SIGHUP: everything that is read from files is read again.
+    pub(super) fn reload(&mut self) -> Result<(), RunError> {
+        self.notifier.reloading();
+        let what = "reading the configuration and the rules again, and opening the outputs anew";
+        tracing::info!("{what} (SIGHUP)");
+        self.reload_config()?;
+        if let Some(rules) = &self.rules {
+            rules.rescan();
+        }
+        if let Some(outputs) = &self.outputs {
+            outputs.reopen();
+        }
+        self.notifier.ready();
+        Ok(())
+    }
+
+    /// Puts into force what can change while the sensor runs, and says what cannot.
+    pub(super) fn reload_config(&mut self) -> Result<(), RunError> {
+        let new = match (self.config_source.load)() {
+            Ok(new) => new,
+            Err(error) => {
+                let error = ErrorChain(&error);
+                tracing::error!("the new configuration is refused, the old one stays: {error}");
+                return Ok(());
+            }
+        };
+        let keys = config::changed_keys(&self.config, &new);
+        let (live, waiting): (Vec<String>, Vec<String>) =
+            keys.into_iter().partition(|key| is_live(key));
+        if !live.is_empty() {
+            self.config = config::take_over(&self.config, &new, &live);
+            for key in &live {
+                self.apply(key)?;
+            }
+            tracing::info!("in force now: {}", live.join(", "));
+        }
+        if !waiting.is_empty() {
+            tracing::warn!("changed, but in force only after a restart: {}", waiting.join(", "));
+        }
+        if live.is_empty() && waiting.is_empty() {
+            tracing::info!("the configuration is as it was");
+        }
+        Ok(())
+    }
+
+    /// Does what the new value of a live key asks for.
+    fn apply(&mut self, key: &str) -> Result<(), RunError> {
+        let Config { log, host, self_test, rules, .. } = &self.config;
+        if let Some(name) = component_of_mode(key) {
+            let mode = rules.component.get(&name).map(|it| it.mode).unwrap_or_default();
+            self.sensor.rules.set_mode(&name, mode);
+            return Ok(());
+        }
+        match key {
+            "log.level" => {
+                if let Err(why) = logging::set_level(log.level) {
+                    tracing::warn!("the log level stays as it is: {why}");
+                }
+            }
+            "host.name" => {
+                let host = HostInfo { name: host.name.clone(), ..HostInfo::read() };
+                self.input(&Input::Host(host))?;
+            }
+            "redact.defaults" | "redact.patterns" => {
+                self.sensor.set_redactor(self.config.redact.redactor().unwrap_or_default());
+            }
+            key if key.starts_with("throttle.") => {
+                self.sensor.set_limits(self.config.throttle.limits());
+            }
+            _ => match &mut self.self_test {
+                Some(test) => test.set(self_test),
+                None => tracing::warn!("the self-test was switched off at the start, and stays so"),
+            },
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_live_key_exists() {
+        let mut other = Config::default();
+        other.host.name = Some("x".to_owned());
+        other.log.level = config::Level::Debug;
+        other.self_test = config::SelfTest { interval_s: 1, timeout_s: 1 };
+        other.redact = config::Redact { defaults: false, patterns: vec!["x".to_owned()] };
+        other.throttle =
+            config::Throttle { tree_rate: 1, tree_burst: 1, global_rate: 1, global_burst: 1 };
+        other.rules.component.insert("a.b".to_owned(), Default::default());
+        let changed = config::changed_keys(&Config::default(), &other);
+        assert_eq!(changed.len(), LIVE.len() + 1, "{changed:?}");
+        assert!(changed.iter().all(|key| is_live(key)), "{changed:?}");
+        assert!(!is_live("process.max") && !is_live("rules.component.a.permissions"));
+    }
+}

@@ -46,6 +46,7 @@ pub mod run;
 pub mod sink;
 pub mod snapshot;
 pub mod spool;
+mod table;
 pub mod tty;
 pub mod users;
 pub mod verdict;

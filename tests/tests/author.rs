@@ -415,16 +415,14 @@ fn a_cost_sheet_is_printed() {
     assert_has(&out, &[&columns[..], &["shell-from-service", " events\n"]].concat());
     let json = || {
         let json = succeeds(dir.path(), &[&arguments[..], &["--json"]].concat());
-        let json: Value = serde_json::from_str(&json).unwrap();
-        json["components"].as_array().unwrap().clone()
+        serde_json::from_str::<Value>(&json).unwrap()["components"].as_array().unwrap().clone()
     };
     let (components, again) = (json(), json());
     assert!(components.len() > 10);
     for (one, other) in components.iter().zip(&again) {
         assert_eq!(one["fuel"], other["fuel"], "the same recording costs the same fuel");
-        let called = one["calls"].as_u64().unwrap() > 0;
-        assert_eq!(one["cost"]["p50_ns"].as_u64().unwrap() > 0, called, "{one}");
-        assert_eq!(one["rules"][0]["time_ns"].as_u64().unwrap() > 0, called, "{one}");
+        let called = one["calls"].as_u64() > Some(0);
+        assert_eq!(one["cost"]["p50_ns"].as_u64() > Some(0), called, "{one}");
     }
 }
 

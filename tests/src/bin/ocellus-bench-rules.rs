@@ -1,5 +1,6 @@
 //! `make bench-rules`: what a rule costs, by how it is called and how many there are, and how long
-//! it takes until a changed rule judges. One run, with nothing to set.
+//! it takes until a changed rule judges. With an argument, only the lines that have it in them, for
+//! a profile.
 
 use std::fs;
 use std::hint::black_box;
@@ -34,13 +35,16 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let batches = sample()?;
+    let cache = &tempfile::tempdir()?;
+    let sets = |count, make: &dyn Fn(usize) -> (Vec<u8>, String)| sets(cache.path(), count, make);
     println!("{EVENTS} events of {}, median of {ROUNDS} rounds", "examples/sample.ocellus");
     println!("nanoseconds for an event and a rule\n");
     println!("{:<44}{:>9}{:>9}{:>9}{:>9}", "rules", 1, 10, 50, 150);
+    line("no rules", |_| sets(0, &|_| Default::default()), &batches)?;
     line("native closure", |count| Ok(natives(count)), &batches)?;
     for (world, batched) in [("rule", false), ("batch-rule", true)] {
         let name = format!("empty call, world {world}");
-        line(&name, |count| sets(count, |n| (empty(n, batched, None), String::new())), &batches)?;
+        line(&name, |count| sets(count, &|n| (empty(n, batched, None), String::new())), &batches)?;
     }
     for world in ["rule", "batch"] {
         let wasm = fs::read(Shelf::Guests.dist().join(format!("bench-{world}.wasm")))?;
@@ -48,7 +52,7 @@ fn main() -> Result<(), Failure> {
             let how = if prefilter { "with interests" } else { "every event" };
             let config = |n: usize| format!("id = 'bench-{n}'\nprefilter = {prefilter}");
             let name = format!("shell from a server, {world}, {how}");
-            line(&name, |count| sets(count, |n| (wasm.clone(), config(n))), &batches)?;
+            line(&name, |count| sets(count, &|n| (wasm.clone(), config(n))), &batches)?;
         }
     }
     let apart = |n: usize| {
@@ -56,8 +60,11 @@ fn main() -> Result<(), Failure> {
         let term = Term { field: "process.name".into(), how: 0, texts };
         (empty(n, false, Some(term)), String::new())
     };
-    line("not a candidate, each rule another name", |count| sets(count, apart), &batches)?;
+    line("not a candidate, each rule another name", |count| sets(count, &apart), &batches)?;
     shipped(&batches)?;
+    if std::env::args().len() > 1 {
+        return Ok(());
+    }
     languages()?;
     swaps()
 }
@@ -70,6 +77,9 @@ fn line(
     make: impl Fn(usize) -> Result<Judge, Failure>,
     batches: &[Events],
 ) -> Result<(), Failure> {
+    if std::env::args().nth(1).is_some_and(|wanted| !name.contains(&wanted)) {
+        return Ok(());
+    }
     print!("{name:<44}");
     for count in COUNTS {
         let mut judge = make(count)?;
@@ -137,8 +147,12 @@ fn native() -> impl FnMut(&Events) {
 }
 
 /// A set of so many components, of which each is made by number.
-fn sets(count: usize, mut make: impl FnMut(usize) -> (Vec<u8>, String)) -> Result<Judge, Failure> {
-    let loader = Loader::new(RuleEngine::new(Metering::Epoch)?);
+fn sets(
+    cache: &Path,
+    count: usize,
+    make: &dyn Fn(usize) -> (Vec<u8>, String),
+) -> Result<Judge, Failure> {
+    let loader = Loader::new(RuleEngine::new(Metering::Epoch)?).with_cache(Cache::open(cache)?);
     let mut set = RuleSet::new();
     for number in 0..count {
         let (wasm, config) = make(number);

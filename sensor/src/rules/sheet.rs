@@ -49,8 +49,8 @@ const COLUMNS: [Column; 18] = [
 
 /// The table of some components; empty when there are none.
 ///
-/// `ns p50`, `ns p99` and `fuel` are for one event. `ms` is what all events of a rule took, reckoned
-/// from the calls that were measured; a call that is for several rules of a component is
+/// `ns p50`, `ns p99` and `fuel` are for one event. `ms` is what all events of a rule took,
+/// reckoned from the calls that were measured; a call that is for several rules of a component is
 /// divided among them evenly.
 pub fn sheet(components: &[ComponentStats]) -> String {
     let lines: Vec<Line<'_>> = components.iter().flat_map(lines).collect();

@@ -50,6 +50,7 @@ pub mod run;
 pub mod sink;
 pub mod snapshot;
 pub mod spool;
+mod table;
 pub mod throttle;
 pub mod tty;
 pub mod users;

@@ -29,7 +29,7 @@ impl Rule for Bench {
     }
 
     fn configure(&mut self, config: &Config) -> Result<(), ConfigError> {
-        self.id = config.text("id")?.unwrap_or_else(|| "bench".to_owned());
+        self.id = config.text("id")?.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned());
         self.prefilter = config.flag("prefilter")?.unwrap_or_default();
         Ok(())
     }

@@ -411,11 +411,19 @@ fn a_cost_sheet_is_printed() {
     let dir = tempfile::tempdir().unwrap();
     let arguments = ["stats", "--recording", SAMPLE, "--rules", SHIPPED];
     let out = succeeds(dir.path(), &arguments);
-    assert_has(&out, &["rule  ", "fuel/call", "shell-from-service", " events\n"]);
-    assert_eq!(succeeds(dir.path(), &arguments), out, "the same recording costs the same");
-    let json = succeeds(dir.path(), &[&arguments[..], &["--json"]].concat());
-    let json: Value = serde_json::from_str(&json).unwrap();
-    assert!(json["components"].as_array().unwrap().len() > 10);
+    let columns = ["rule  ", "calls", "ns p50", "ns p99", "fuel", "KiB held", "last hit"];
+    assert_has(&out, &[&columns[..], &["shell-from-service", " events\n"]].concat());
+    let json = || {
+        let json = succeeds(dir.path(), &[&arguments[..], &["--json"]].concat());
+        serde_json::from_str::<Value>(&json).unwrap()["components"].as_array().unwrap().clone()
+    };
+    let (components, again) = (json(), json());
+    assert!(components.len() > 10);
+    for (one, other) in components.iter().zip(&again) {
+        assert_eq!(one["fuel"], other["fuel"], "the same recording costs the same fuel");
+        let called = one["calls"].as_u64() > Some(0);
+        assert_eq!(one["cost"]["p50_ns"].as_u64() > Some(0), called, "{one}");
+    }
 }
 
 #[test]

@@ -258,6 +258,8 @@ fn a_full_disk_drops_whole_events_by_name_and_goes_on_when_there_is_room() {
         // The rest of the event that the full disk cut comes first.
         let start = file.iter().position(|byte| *byte == b'\n').map_or(file.len(), |at| at + 1);
         let file = ocellus_tests::program::parse(&file[start..]);
+        (has_new(&es.documents()) && has_new(&file)).then_some(())
+    });
     let ended = running.stop();
     let documents = es.stop();
     assert_sound(&ended, "elasticsearch");

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ocellus::rules::{
-    Change, Directory, DirectoryError, Loader, Metering, Refusal, RuleEngine, RuleSet, Watcher,
+    Change, Directory, DirectoryError, Loader, Metering, Mode, OperatorSettings, Refusal,
+    RuleEngine, RuleSet, RuleSettings, Settings, Watcher,
 };
 use ocellus_tests::guest::{Action, Guest};
 use tempfile::TempDir;
@@ -66,6 +67,10 @@ impl Watched {
     fn new(path: &Path) -> Watched {
         let mut directory = Directory::open(path).unwrap();
         directory.load_all(&loader()).unwrap();
+        Watched::of(directory)
+    }
+
+    fn of(directory: Directory) -> Watched {
         // One place, so that a slow receiver holds up the thread.
         let (sender, changes) = mpsc::channel(1);
         let watcher = Watcher::start(directory, loader(), sender).unwrap();
@@ -335,6 +340,37 @@ fn the_configuration_is_checked_as_well() {
     let changes: Vec<_> = changes.iter().map(rule_of).collect();
     assert!(changes[0].contains("a.toml is not UTF-8 text"), "{}", changes[0]);
     assert!(changes[1].contains("its configuration has more than 64 KiB"), "{}", changes[1]);
+}
+
+#[test]
+fn other_settings_replace_what_they_are_about_and_nothing_else() {
+    let directory = directory();
+    put(directory.path(), "a.wasm", &wasm("first"));
+    put(directory.path(), "b.wasm", &wasm("second"));
+    let mut opened = Directory::open(directory.path()).unwrap();
+    let mut set = RuleSet::new();
+    for change in opened.load_all(&loader()).unwrap() {
+        set.apply(change);
+    }
+    let mut watched = Watched::of(opened);
+    let generation = set.generation();
+    let shadow = RuleSettings { mode: Some(Mode::Shadow), permissions: None };
+    let off = Settings { mode: Mode::Off, ..Settings::default() };
+    let mut settings = OperatorSettings::default();
+    settings.rules.insert("first".into(), shadow);
+    settings.rules.insert("nobody".into(), shadow);
+    watched.watcher.configure(settings.clone());
+    let change = watched.next();
+    assert_eq!(rule_of(&change), "a: first");
+    set.apply(change);
+    settings.components.insert("b".into(), off);
+    watched.watcher.configure(settings);
+    let change = watched.next();
+    assert_eq!(rule_of(&change), "b: second");
+    set.apply(change);
+    assert_eq!(set.generation(), generation + 2);
+    let modes: Vec<Mode> = set.stats().iter().map(|component| component.rules[0].mode).collect();
+    assert_eq!(modes, [Mode::Shadow, Mode::Off]);
 }
 
 #[test]

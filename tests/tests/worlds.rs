@@ -7,8 +7,8 @@ use std::sync::mpsc::sync_channel;
 use ocellus::event::{Event, Field, Kinds, Texts, Value};
 use ocellus::rules::budget::BATCH_EVENTS_MAX;
 use ocellus::rules::{
-    Cache, Loader, Metering, Mode, Permissions, Prepared, RuleEngine, RuleSet, RuleSettings,
-    Settings,
+    Cache, Loader, Metering, Mode, OperatorSettings, Permissions, Prepared, RuleEngine, RuleSet,
+    RuleSettings, Settings,
 };
 use ocellus::verdict::Verdict;
 use ocellus_tests::guest::{Action, Guest};
@@ -131,7 +131,8 @@ fn one_rule_of_a_component_has_its_own_mode_and_permissions() {
         let [reader_id, counter] = [format!("reader-{world}"), format!("reader-{world}-counter")];
         let outcome = |settings: &[(&String, RuleSettings)]| {
             let own = settings.iter().map(|(id, settings)| ((*id).clone(), *settings)).collect();
-            let loader = loader().with_rule_settings(own);
+            let operator = OperatorSettings { rules: own, ..OperatorSettings::default() };
+            let loader = loader().with_operator(operator);
             let mut set = RuleSet::new();
             set.install(loader.load("a", &reader(world), "").unwrap()).unwrap();
             let verdict = set.judge(&numbered(1), 0);

@@ -23,8 +23,7 @@ impl Rule for CompilerOnServer {
         if !event.has_ancestor(&SERVERS) || event.has_ancestor(&PACKAGES) {
             return None;
         }
-        let ancestors = event.ocellus_ancestors_name();
-        let ancestors = ancestors.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ← ");
+        let ancestors = event.ocellus_ancestors_name().join(" ← ");
         Some(alert(HIGH, format!("{} ← {ancestors}", event.command())))
     }
 }

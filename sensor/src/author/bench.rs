@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::table::{aligned, grouped};
 use super::testing::time_ns;
 use super::{Component, ComponentError, open};
 use crate::event::Event;
 use crate::rules::trial::Trial;
 use crate::rules::{Metering, Prepared, RuleSet};
+use crate::table::{aligned, grouped};
 
 /// A component that wants every event and says nothing: what a call costs at least.
 const EMPTY: &[u8] = include_bytes!("empty.wasm");

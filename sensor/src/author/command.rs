@@ -15,7 +15,7 @@ use crate::cli::{DiffArgs, RulesCommand, TestArgs};
 use crate::config::Config;
 use crate::recording::RECORDING_BYTES_MAX;
 use crate::rules::trial::Trial;
-use crate::rules::{Directory, Loader, Metering, RuleSet, build};
+use crate::rules::{Directory, Metering, RuleSet, build};
 use crate::run;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -50,8 +50,10 @@ pub fn command(command: &RulesCommand, out: &mut dyn Write) -> Outcome {
         }
         RulesCommand::Diff(args) => diff(args, out),
         RulesCommand::Stats { recording, rules, json } => {
-            let set = all_of(rules, out)?;
-            answer(&stats::stats(recording, set)?, *json, out)
+            out.flush()?;
+            let fuel = all_of(rules, Metering::Fuel, |notice| eprintln!("ocellus: {notice}"))?;
+            let timed = all_of(rules, Metering::Epoch, |_| {})?;
+            answer(&stats::stats(recording, fuel, timed)?, *json, out)
         }
     }
 }
@@ -89,15 +91,18 @@ fn check_directory(dir: &Path, out: &mut dyn Write) -> Outcome {
     }
 }
 
-/// The rules of a directory, counting fuel; those that are refused are told on standard error.
-fn all_of(dir: &Path, out: &mut dyn Write) -> Result<RuleSet, Box<dyn Error>> {
-    out.flush()?;
-    let loader: Loader = open(Metering::Fuel)?;
+/// The rules of a directory. `refused` is told of those that cannot be used.
+fn all_of(
+    dir: &Path,
+    metering: Metering,
+    refused: impl Fn(&str),
+) -> Result<RuleSet, Box<dyn Error>> {
+    let loader = open(metering)?;
     let mut set = RuleSet::new();
     for change in Directory::open(dir)?.load_all(&loader)? {
         let notice = set.apply(change);
         if notice.refused {
-            eprintln!("ocellus: {}", notice.message);
+            refused(&notice.message);
         }
     }
     Ok(set)

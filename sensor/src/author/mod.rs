@@ -16,7 +16,6 @@ pub mod read_event;
 pub mod said;
 mod sample;
 pub mod stats;
-mod table;
 pub mod testing;
 pub mod watch;
 

@@ -209,23 +209,18 @@ pub enum Permission {
 }
 
 impl Rules {
-    /// What holds for a component that has no settings of its own.
-    pub fn common_settings(&self) -> rules::Settings {
-        self.settings(&Component::default())
-    }
-
-    /// The settings of each component that has its own.
-    pub fn own_settings(&self) -> impl Iterator<Item = (&str, rules::Settings)> {
-        self.component.iter().map(|(name, component)| (name.as_str(), self.settings(component)))
-    }
-
-    /// The settings of each rule that has its own.
-    pub fn rule_settings(&self) -> BTreeMap<String, rules::RuleSettings> {
-        let settings = |rule: &Rule| rules::RuleSettings {
+    /// What the operator decides about components and rules.
+    pub fn operator(&self) -> rules::OperatorSettings {
+        let own = |(name, component): (&String, _)| (name.clone(), self.settings(component));
+        let of_rule = |rule: &Rule| rules::RuleSettings {
             mode: rule.mode,
             permissions: rule.permissions.as_deref().map(granted),
         };
-        self.rule.iter().map(|(id, rule)| (id.clone(), settings(rule))).collect()
+        rules::OperatorSettings {
+            common: self.settings(&Component::default()),
+            components: self.component.iter().map(own).collect(),
+            rules: self.rule.iter().map(|(id, rule)| (id.clone(), of_rule(rule))).collect(),
+        }
     }
 
     fn settings(&self, component: &Component) -> rules::Settings {

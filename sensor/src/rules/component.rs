@@ -1,6 +1,7 @@
 //! One component in force: its instance, its health and its counters.
 
 mod hits;
+mod replace;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,11 +11,11 @@ use super::fault::{Failure, Fault, FaultCause};
 use super::health::{Health, Readiness};
 use super::histogram::Histogram;
 use super::host::HostState;
-use super::instance::{Blueprint, Configured, Instance, NoStart};
+use super::instance::{Blueprint, Instance};
 use super::interest::Interests;
 use super::keyed::Keyed;
 use super::load::{Mode, Prepared};
-use super::metadata::{self, Permissions, RuleInfo};
+use super::metadata::{Permissions, RuleInfo};
 use super::pack::Packer;
 use super::processes::Processes;
 use super::set::Events;
@@ -65,6 +66,8 @@ pub(super) struct Call<'a> {
     pub processes: &'a mut Option<Box<dyn Processes>>,
     /// One for each event.
     pub verdicts: &'a mut [Verdict],
+    /// Measure each call, and not only one in [`CALLS_PER_SAMPLE`].
+    pub measures_all: bool,
     /// Wishes to drop an event, by event, of this component's rules.
     pub drops: Vec<(u32, usize)>,
 }
@@ -73,7 +76,7 @@ impl Loaded {
     pub(super) fn new(prepared: Prepared) -> Loaded {
         let granted = prepared.settings.permissions;
         let rules = prepared.rules.into_iter().zip(prepared.interests);
-        let settings = &prepared.rule_settings;
+        let settings = &prepared.operator.rules;
         let rules = rules.map(|(info, interests)| {
             let own = settings.get(&*info.id).copied().unwrap_or_default();
             (info, interests, own)
@@ -96,66 +99,6 @@ impl Loaded {
             counters: ComponentCounters::default(),
             cost: Histogram::default(),
             restart_ms: 0,
-        }
-    }
-
-    /// A new version of a component, with the counters and the state of the old one.
-    pub(super) fn replacing(mut before: Loaded, prepared: Prepared) -> Loaded {
-        let mut after = Loaded::new(prepared);
-        after.counters = before.counters_so_far();
-        after.cost = std::mem::take(&mut before.cost);
-        for rule in &mut after.rules {
-            if let Some(same) = before.rules.iter().find(|other| other.info.id == rule.info.id) {
-                rule.counters = same.counters;
-            }
-        }
-        after.carry_over(before.instance.as_mut());
-        before.give_up_instance();
-        if let Some(mut keyed) = before.keyed {
-            keyed.set_budget(after.blueprint.budget.state);
-            after.keyed = Some(keyed);
-        }
-        after
-    }
-
-    /// Hand over the memory of the version before, when both versions want it. What goes wrong
-    /// costs the state, not the change.
-    fn carry_over(&mut self, before: Option<&mut Instance>) {
-        let engine = self.blueprint.engine.clone();
-        let name = self.name().clone();
-        let (Some(before), Some(after)) = (before, self.instance.as_mut()) else { return };
-        if !after.carries() {
-            return;
-        }
-        let saved = match before.save(&engine) {
-            None => return,
-            Some(Ok(saved)) => saved,
-            Some(Err(failure)) => {
-                self.counters.carries_failed += 1;
-                tracing::warn!(
-                    "the component `{name}` starts without the state of the version before, whose \
-                     `save-state` failed: {failure}"
-                );
-                return;
-            }
-        };
-        match after.load(&engine, saved) {
-            None => {}
-            Some(Ok(Ok(()))) => self.counters.carries += 1,
-            Some(Ok(Err(why))) => {
-                self.counters.carries_failed += 1;
-                let why = super::load::shortened(&why);
-                tracing::warn!("the component `{name}` refused the state before it: {why:?}");
-            }
-            Some(Err(failure)) => {
-                self.counters.carries_failed += 1;
-                // It may be poisoned: a fresh one takes its place with the next event.
-                self.instance = None;
-                tracing::warn!(
-                    "the component `{name}` starts without the state of the version before: its \
-                     `load-state` failed: {failure}"
-                );
-            }
         }
     }
 
@@ -287,7 +230,7 @@ impl Loaded {
     ) -> Result<Vec<wit::Hit>, Failure> {
         self.ready_instance(1)?;
         let candidates = wanted.iter().map(|one| wit::Candidate { event: 0, rule: one.rule });
-        let hits = self.lend(&[event], candidates, call, |instance, blueprint| {
+        let hits = self.lend(&[event], wanted, candidates, call, |instance, blueprint| {
             instance.judge_event(&blueprint.engine, &blueprint.budget)
         })?;
         output::check(&hits, self.rules.len()).map_err(Failure::output)?;
@@ -334,7 +277,7 @@ impl Loaded {
             return (taken, Err(failure));
         }
         let candidates = batch.candidates.iter().copied();
-        let hits = self.lend(&shown, candidates, call, |instance, blueprint| {
+        let hits = self.lend(&shown, &wanted[..taken], candidates, call, |instance, blueprint| {
             instance.host().bytes += (batch.text.len() + 8 * batch.words.len()) as u64;
             instance.judge_batch(&blueprint.engine, &blueprint.budget, &batch)
         });
@@ -357,11 +300,12 @@ impl Loaded {
         (taken, Ok(()))
     }
 
-    /// One call of the instance, which is there: lends it the events in `shown`, and what may be
-    /// asked of other processes.
+    /// One call of the instance, which is there, for the rules in `wanted`: lends it the events in
+    /// `shown`, and what may be asked of other processes.
     fn lend<T>(
         &mut self,
         shown: &[u32],
+        wanted: &[wit::Candidate],
         candidates: impl IntoIterator<Item = wit::Candidate>,
         call: &mut Call<'_>,
         judge: impl FnOnce(&mut Instance, &Blueprint) -> T,
@@ -370,13 +314,19 @@ impl Loaded {
         self.counters.calls += 1;
         instance.host().begin(call.events, shown.iter().copied(), candidates, call.now_ns);
         instance.host().processes = call.processes.take();
-        let began = self.counters.calls.is_multiple_of(CALLS_PER_SAMPLE).then(Instant::now);
+        let one_in = if call.measures_all { 1 } else { CALLS_PER_SAMPLE };
+        let began = self.counters.calls.is_multiple_of(one_in).then(Instant::now);
         let told = judge(instance, &self.blueprint);
-        if let Some(began) = began {
-            self.cost.record(began.elapsed().as_nanos() as u64 / shown.len() as u64);
-        }
+        let took = began.map(|began| began.elapsed().as_nanos() as u64);
         self.counters.fuel += instance.take_fuel();
         *call.processes = instance.host().processes.take();
+        if let Some(took_ns) = took {
+            self.cost.record(took_ns / shown.len() as u64);
+            let share_ns = took_ns * one_in / wanted.len() as u64;
+            for candidate in wanted {
+                self.rules[candidate.rule as usize].counters.time_ns += share_ns;
+            }
+        }
         told
     }
 
@@ -386,7 +336,7 @@ impl Loaded {
             self.counters.restarts += 1;
             let engine = &self.blueprint.engine;
             let began = engine.used();
-            let fresh = restart(&self.blueprint, &self.rules);
+            let fresh = replace::restart(&self.blueprint, &self.rules);
             self.restart_ms = engine.used().saturating_sub(began).as_millis() as u64;
             self.instance = Some(fresh.inspect_err(|_| self.counters.skipped += events)?);
         }
@@ -459,25 +409,5 @@ impl Loaded {
             counters: self.counters_so_far(),
             rules: rules.collect(),
         }
-    }
-}
-
-/// A fresh instance in place of one that failed. It must say the same of itself as at its load,
-/// because hits name rules by position.
-fn restart(blueprint: &Blueprint, rules: &[LoadedRule]) -> Result<Instance, Failure> {
-    let (mut instance, configured) = blueprint.start().map_err(|why| match why {
-        NoStart::Failed(failure) => failure,
-        NoStart::Types(error) => Failure::output(format!("{error:#}")),
-    })?;
-    let metadata = match configured {
-        Configured::Metadata(metadata) => metadata,
-        Configured::Refused(_) => return Err(Failure::output("`configure` refused at a restart")),
-    };
-    instance.host().sees_environment = blueprint.environment;
-    let fresh = metadata::check_rules(metadata.rules).map_err(Failure::output)?;
-    if fresh.iter().map(|rule| &rule.info).eq(rules.iter().map(|rule| &rule.info)) {
-        Ok(instance)
-    } else {
-        Err(Failure::output("`configure` gave other rules at a restart than at its load"))
     }
 }

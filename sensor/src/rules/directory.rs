@@ -8,12 +8,13 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 
 use super::budget::{COMPONENT_BYTES_MAX, COMPONENTS_MAX, CONFIG_BYTES_MAX};
 use super::change::Change;
-use super::load::{LoadError, Loader, Prepared};
+use super::load::{LoadError, Loader, OperatorSettings, Prepared};
 use super::trust::{self, Untrusted};
 
 /// Longest name of a component, in bytes: it is a label of metrics and part of log lines.
@@ -110,6 +111,10 @@ struct Known {
     files: Files,
     /// A version of it was handed out as [`Change::Install`].
     installed: bool,
+    /// The ids of its rules.
+    rules: Vec<Arc<str>>,
+    /// It is to be taken anew, although its files are the same.
+    outdated: bool,
 }
 
 /// What a look at a directory found.
@@ -182,13 +187,23 @@ impl Directory {
         let gone = self.known.extract_if(.., |name, _| !present.contains_key(name));
         let gone: Vec<(String, Known)> = gone.collect();
         let removed = gone.into_iter().filter(|(_, known)| known.installed);
-        let changed = present
-            .into_iter()
-            .filter(|(name, files)| self.known.get(name).is_none_or(|known| known.files != *files));
+        let changed = present.into_iter().filter(|(name, files)| {
+            self.known.get(name).is_none_or(|known| known.outdated || known.files != *files)
+        });
         Ok(Findings {
             removed: removed.map(|(name, _)| name).collect(),
             changed: changed.collect(),
         })
+    }
+
+    /// Take those components anew for which the operator's settings differ; gives their names.
+    pub(super) fn outdate(&mut self, was: &OperatorSettings, is: &OperatorSettings) -> Vec<String> {
+        let differ = |(name, known): &(&String, &mut Known)| !was.agree(is, name, &known.rules);
+        let outdated = self.known.iter_mut().filter(differ).map(|(name, known)| {
+            known.outdated = true;
+            name.clone()
+        });
+        outdated.collect()
     }
 
     /// List the directory, and make sure that it was the same one all the while: components of one
@@ -238,11 +253,16 @@ impl Directory {
         } else {
             Err(Refusal::TooMany)
         };
-        let installed_before = self.known.get(name).is_some_and(|known| known.installed);
-        let installed = loaded.is_ok() || installed_before;
+        let before = self.known.get(name);
+        let installed = loaded.is_ok() || before.is_some_and(|known| known.installed);
+        let rules = match &loaded {
+            Ok(prepared) => prepared.rules().iter().map(|rule| rule.id.clone()).collect(),
+            Err(_) => before.map_or_else(Vec::new, |known| known.rules.clone()),
+        };
         // A file that changed under our eyes is found changed again at the next look.
         if !matches!(loaded, Err(Refusal::Unstable { .. })) {
-            self.known.insert(name.to_owned(), Known { files, installed });
+            let known = Known { files, installed, rules, outdated: false };
+            self.known.insert(name.to_owned(), known);
         }
         match loaded {
             Ok(prepared) => Change::Install(Box::new(prepared)),

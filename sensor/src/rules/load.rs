@@ -79,6 +79,34 @@ pub struct RuleSettings {
     pub permissions: Option<Permissions>,
 }
 
+/// All that the operator decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperatorSettings {
+    /// For components that have none of their own.
+    pub common: Settings,
+    /// Of single components, by name.
+    pub components: BTreeMap<String, Settings>,
+    /// Of single rules, by id.
+    pub rules: BTreeMap<String, RuleSettings>,
+}
+
+impl OperatorSettings {
+    fn component(&self, name: &str) -> Settings {
+        *self.components.get(name).unwrap_or(&self.common)
+    }
+
+    /// Whether a component with these rules is treated the same by both.
+    pub(super) fn agree(
+        &self,
+        other: &OperatorSettings,
+        component: &str,
+        rules: &[Arc<str>],
+    ) -> bool {
+        let same = |id: &Arc<str>| self.rules.get(&**id) == other.rules.get(&**id);
+        self.component(component) == other.component(component) && rules.iter().all(same)
+    }
+}
+
 /// Why a component was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -158,11 +186,7 @@ pub struct Loader {
     engine: RuleEngine,
     linker: Linker<HostState>,
     cache: Option<Arc<Cache>>,
-    settings: Settings,
-    /// Settings of single components, by name.
-    own_settings: BTreeMap<String, Settings>,
-    /// Settings of single rules, by id.
-    rule_settings: Arc<BTreeMap<String, RuleSettings>>,
+    settings: Arc<OperatorSettings>,
 }
 
 impl std::fmt::Debug for Loader {
@@ -171,7 +195,6 @@ impl std::fmt::Debug for Loader {
             .field("engine", &self.engine)
             .field("cache", &self.cache)
             .field("settings", &self.settings)
-            .field("own_settings", &self.own_settings)
             .finish_non_exhaustive()
     }
 }
@@ -184,7 +207,8 @@ pub struct Prepared {
     /// What each rule wants to see.
     pub(super) interests: Vec<Interests>,
     pub(super) settings: Settings,
-    pub(super) rule_settings: Arc<BTreeMap<String, RuleSettings>>,
+    /// Those of its rules are among them.
+    pub(super) operator: Arc<OperatorSettings>,
     pub(super) digest: String,
     pub(super) from_cache: bool,
 }
@@ -241,15 +265,7 @@ impl Loader {
     pub fn new(engine: RuleEngine) -> Loader {
         let mut linker = Linker::new(engine.wasmtime());
         host::add_to_linker(&mut linker).expect("the host's functions have distinct names");
-        let settings = Settings::default();
-        Loader {
-            engine,
-            linker,
-            cache: None,
-            settings,
-            own_settings: BTreeMap::new(),
-            rule_settings: Arc::default(),
-        }
+        Loader { engine, linker, cache: None, settings: Arc::default() }
     }
 
     /// Keep compiled code in a cache.
@@ -262,22 +278,19 @@ impl Loader {
     /// Use these settings for all components that have none of their own.
     #[must_use]
     pub fn with_settings(mut self, settings: Settings) -> Loader {
-        self.settings = settings;
+        Arc::make_mut(&mut self.settings).common = settings;
         self
     }
 
-    /// Use these settings for the component of a name.
+    /// Use these settings from now on.
     #[must_use]
-    pub fn with_own_settings(mut self, name: impl Into<String>, settings: Settings) -> Loader {
-        self.own_settings.insert(name.into(), settings);
+    pub fn with_operator(mut self, settings: OperatorSettings) -> Loader {
+        self.settings = Arc::new(settings);
         self
     }
 
-    /// Use these settings for single rules, by their ids.
-    #[must_use]
-    pub fn with_rule_settings(mut self, settings: BTreeMap<String, RuleSettings>) -> Loader {
-        self.rule_settings = Arc::new(settings);
-        self
+    pub(super) fn operator(&self) -> &Arc<OperatorSettings> {
+        &self.settings
     }
 
     /// Make a component ready: compile it, check it, start it and let it configure itself.
@@ -293,7 +306,7 @@ impl Loader {
         contract::check_format(wasm)?;
         let digest = Sha256::digest(wasm);
         let (component, from_cache) = self.compile(wasm, digest.as_slice())?;
-        let settings = *self.own_settings.get(name).unwrap_or(&self.settings);
+        let settings = self.settings.component(name);
         let mut blueprint = self.link(name, &component, config, &settings)?;
         let (mut instance, configured) = blueprint.start()?;
         let metadata = match configured {
@@ -307,14 +320,14 @@ impl Loader {
         blueprint.environment &= rules.iter().any(|rule| rule.permissions.environment);
         instance.host().sees_environment = blueprint.environment;
         let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let rule_settings = self.rule_settings.clone();
+        let operator = self.settings.clone();
         Ok(Prepared {
             blueprint,
             instance,
             rules,
             interests,
             settings,
-            rule_settings,
+            operator,
             digest,
             from_cache,
         })

@@ -29,6 +29,7 @@ pub struct RuleSet {
     wanted: Vec<Vec<wit::Candidate>>,
     packer: Packer,
     generation: u64,
+    measures_all: bool,
     /// Events dropped by rules that are not loaded any more.
     dropped_before: u64,
 }
@@ -55,6 +56,13 @@ impl std::fmt::Debug for RuleSet {
 impl RuleSet {
     pub fn new() -> RuleSet {
         RuleSet::default()
+    }
+
+    /// Measure each call, where there are too few for a sample.
+    #[must_use]
+    pub fn measuring_all(mut self) -> RuleSet {
+        self.measures_all = true;
+        self
     }
 
     /// Which state of the set this is; 0 before anything was installed.
@@ -189,6 +197,7 @@ impl RuleSet {
                 packer: &mut self.packer,
                 processes: &mut *processes,
                 verdicts: &mut verdicts,
+                measures_all: self.measures_all,
                 drops: Vec::new(),
             };
             self.components[index].judge(wanted, &mut call);

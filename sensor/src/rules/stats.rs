@@ -28,6 +28,9 @@ pub struct RuleCounters {
     pub refused: u64,
     /// Verdicts in shadow mode, which changed nothing.
     pub shadowed: u64,
+    /// Time that its candidates took, in nanoseconds, reckoned from the calls that were measured; a
+    /// call for several rules is divided among them evenly.
+    pub time_ns: u64,
     /// Time of the event of the last verdict, in nanoseconds since the epoch; 0 when there is none.
     pub last_hit_ns: u64,
 }

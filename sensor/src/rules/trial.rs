@@ -135,7 +135,7 @@ impl Prepared {
             rules: self.rules.clone(),
             interests: self.interests.clone(),
             settings: self.settings,
-            rule_settings: self.rule_settings.clone(),
+            operator: self.operator.clone(),
             digest: self.digest.clone(),
             from_cache: self.from_cache,
         })

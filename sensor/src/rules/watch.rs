@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::change::Change;
 use super::directory::{Directory, DirectoryError, Files, Refusal};
-use super::load::Loader;
+use super::load::{Loader, OperatorSettings};
 
 /// A look follows when so long nothing happened, so that files that come together, or one that is
 /// replaced again and again, are taken once.
@@ -40,7 +40,11 @@ const NOTICES_MAX: usize = 1024;
 pub struct Watcher {
     notices: SyncSender<Notice>,
     stop: Arc<AtomicBool>,
+    settings: NewSettings,
 }
+
+/// What the operator decided since the last look.
+type NewSettings = Arc<Mutex<Option<OperatorSettings>>>;
 
 #[derive(Debug)]
 enum Notice {
@@ -65,9 +69,11 @@ impl Watcher {
         let inotify = notify::recommended_watcher(move |event| forward(event, &tell))
             .map_err(|why| error(why.to_string()))?;
         let stop = Arc::new(AtomicBool::new(false));
+        let settings = NewSettings::default();
         let mut thread = Thread {
             directory,
             loader,
+            settings: settings.clone(),
             changes,
             inotify,
             watched: None,
@@ -83,7 +89,14 @@ impl Watcher {
             .name("rule-watcher".into())
             .spawn(move || thread.run(&received, &stopped))
             .map_err(|why| DirectoryError::Watch { path, why: why.to_string() })?;
-        Ok(Watcher { notices, stop })
+        Ok(Watcher { notices, stop, settings })
+    }
+
+    /// Put other settings of the operator's into force: each component for which they differ is
+    /// replaced by itself, with its state, as by a new version.
+    pub fn configure(&self, settings: OperatorSettings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
+        self.rescan();
     }
 
     /// Look at the directory now.
@@ -129,6 +142,7 @@ fn component_of(path: &Path) -> Option<String> {
 struct Thread {
     directory: Directory,
     loader: Loader,
+    settings: NewSettings,
     changes: mpsc::Sender<Change>,
     inotify: RecommendedWatcher,
     /// Device and inode of the directory that inotify watches.
@@ -186,6 +200,7 @@ impl Thread {
 
     /// Find what changed, and take what is complete.
     fn look(&mut self) -> Result<(), Closed> {
+        self.take_settings();
         let findings = match self.watch().and_then(|()| self.directory.look()) {
             Ok(findings) => findings,
             Err(error) if self.lost => {
@@ -218,6 +233,16 @@ impl Thread {
             }
         }
         Ok(())
+    }
+
+    /// Load with the settings that hold now, and take anew what they change.
+    fn take_settings(&mut self) {
+        let new = self.settings.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(new) = new else { return };
+        let outdated = self.directory.outdate(self.loader.operator(), &new);
+        // Nobody is writing to their files.
+        self.done.extend(outdated);
+        self.loader = self.loader.clone().with_operator(new);
     }
 
     /// Make sure that inotify watches the directory that is there now.

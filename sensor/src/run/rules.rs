@@ -64,8 +64,8 @@ impl Rules {
 
 /// A loader with the operator's settings. A cache that cannot be used costs time and no more.
 fn loader(config: &config::Rules) -> Result<Loader, RulesError> {
-    let mut loader = Loader::new(RuleEngine::new(Metering::Epoch)?);
-    loader = match Cache::open(&config.cache_dir) {
+    let loader = Loader::new(RuleEngine::new(Metering::Epoch)?);
+    let loader = match Cache::open(&config.cache_dir) {
         Ok(cache) => loader.with_cache(cache),
         Err(error) => {
             tracing::warn!(
@@ -75,11 +75,7 @@ fn loader(config: &config::Rules) -> Result<Loader, RulesError> {
             loader
         }
     };
-    loader = loader.with_settings(config.common_settings());
-    for (name, settings) in config.own_settings() {
-        loader = loader.with_own_settings(name, settings);
-    }
-    Ok(loader.with_rule_settings(config.rule_settings()))
+    Ok(loader.with_operator(config.operator()))
 }
 
 /// The rules of a directory, once: for a replay, and for `ocellus rules check`. Calls `each` with

@@ -1,5 +1,6 @@
 //! `make bench-rules`: what a rule costs, by how it is called and how many there are, and how long
-//! it takes until a changed rule judges. One run, with nothing to set.
+//! it takes until a changed rule judges. With an argument, only the lines that have it in them, for
+//! a profile.
 
 use std::fs;
 use std::hint::black_box;
@@ -7,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
 use ocellus::event::{Event, Field};
 use ocellus::machine::Settings;
 use ocellus::replay::replay;
@@ -14,6 +16,7 @@ use ocellus::rules::budget::BATCH_EVENTS_MAX;
 use ocellus::rules::{
     Cache, Change, Directory, Events, Loader, Metering, RuleEngine, RuleSet, Watcher,
 };
+use ocellus_tests::golden;
 use ocellus_tests::guest::{Guest, Term};
 use ocellus_tests::prebuilt::{Shelf, root};
 use tokio::sync::mpsc;
@@ -32,13 +35,16 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let batches = sample()?;
-    println!("{EVENTS} events of examples/sample.ocellus, median of {ROUNDS} rounds");
+    let cache = &tempfile::tempdir()?;
+    let sets = |count, make: &dyn Fn(usize) -> (Vec<u8>, String)| sets(cache.path(), count, make);
+    println!("{EVENTS} events of {}, median of {ROUNDS} rounds", "examples/sample.ocellus");
     println!("nanoseconds for an event and a rule\n");
     println!("{:<44}{:>9}{:>9}{:>9}{:>9}", "rules", 1, 10, 50, 150);
-    line("native closure", |_| Ok(Box::new(native())), &batches)?;
+    line("no rules", |_| sets(0, &|_| Default::default()), &batches)?;
+    line("native closure", |count| Ok(natives(count)), &batches)?;
     for (world, batched) in [("rule", false), ("batch-rule", true)] {
         let name = format!("empty call, world {world}");
-        line(&name, |count| sets(count, |n| (empty(n, batched, None), String::new())), &batches)?;
+        line(&name, |count| sets(count, &|n| (empty(n, batched, None), String::new())), &batches)?;
     }
     for world in ["rule", "batch"] {
         let wasm = fs::read(Shelf::Guests.dist().join(format!("bench-{world}.wasm")))?;
@@ -46,7 +52,7 @@ fn main() -> Result<(), Failure> {
             let how = if prefilter { "with interests" } else { "every event" };
             let config = |n: usize| format!("id = 'bench-{n}'\nprefilter = {prefilter}");
             let name = format!("shell from a server, {world}, {how}");
-            line(&name, |count| sets(count, |n| (wasm.clone(), config(n))), &batches)?;
+            line(&name, |count| sets(count, &|n| (wasm.clone(), config(n))), &batches)?;
         }
     }
     let apart = |n: usize| {
@@ -54,8 +60,12 @@ fn main() -> Result<(), Failure> {
         let term = Term { field: "process.name".into(), how: 0, texts };
         (empty(n, false, Some(term)), String::new())
     };
-    line("not a candidate, each rule another name", |count| sets(count, apart), &batches)?;
+    line("not a candidate, each rule another name", |count| sets(count, &apart), &batches)?;
     shipped(&batches)?;
+    if std::env::args().len() > 1 {
+        return Ok(());
+    }
+    languages()?;
     swaps()
 }
 
@@ -67,6 +77,9 @@ fn line(
     make: impl Fn(usize) -> Result<Judge, Failure>,
     batches: &[Events],
 ) -> Result<(), Failure> {
+    if std::env::args().nth(1).is_some_and(|wanted| !name.contains(&wanted)) {
+        return Ok(());
+    }
     print!("{name:<44}");
     for count in COUNTS {
         let mut judge = make(count)?;
@@ -77,20 +90,26 @@ fn line(
     Ok(())
 }
 
-/// Median time of a round, in ns.
-fn median(batches: &[Events], judge: &mut Judge) -> f64 {
+/// Median time of a round, in ns: that of this thread, since the machine may have other work.
+fn median(batches: &[Events], judge: &mut dyn FnMut(&Events)) -> f64 {
     let mut rounds: Vec<f64> = (0..=ROUNDS)
         .map(|_| {
-            let began = Instant::now();
+            let began = thread_time();
             for events in batches {
                 judge(black_box(events));
             }
-            began.elapsed().as_nanos() as f64
+            (thread_time() - began).as_nanos() as f64
         })
         .skip(1)
         .collect();
     rounds.sort_by(f64::total_cmp);
     rounds[ROUNDS / 2]
+}
+
+/// Processor time of this thread.
+fn thread_time() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    now.map_or(Duration::ZERO, Duration::from)
 }
 
 /// The recording's events, again and again, in full batches.
@@ -103,6 +122,11 @@ fn sample() -> Result<Vec<Events>, Failure> {
     })?;
     let all: Vec<Arc<Event>> = events.into_iter().cycle().take(EVENTS).collect();
     Ok(all.chunks(BATCH_EVENTS_MAX).map(|batch| Arc::new(batch.to_vec())).collect())
+}
+
+fn natives(count: usize) -> Judge {
+    let mut all: Vec<_> = (0..count).map(|_| native()).collect();
+    Box::new(move |events| all.iter_mut().for_each(|one| one(events)))
 }
 
 /// What the measured rule does, in native code: the least that it can cost.
@@ -123,8 +147,12 @@ fn native() -> impl FnMut(&Events) {
 }
 
 /// A set of so many components, of which each is made by number.
-fn sets(count: usize, mut make: impl FnMut(usize) -> (Vec<u8>, String)) -> Result<Judge, Failure> {
-    let loader = Loader::new(RuleEngine::new(Metering::Epoch)?);
+fn sets(
+    cache: &Path,
+    count: usize,
+    make: &dyn Fn(usize) -> (Vec<u8>, String),
+) -> Result<Judge, Failure> {
+    let loader = Loader::new(RuleEngine::new(Metering::Epoch)?).with_cache(Cache::open(cache)?);
     let mut set = RuleSet::new();
     for number in 0..count {
         let (wasm, config) = make(number);
@@ -167,6 +195,40 @@ fn shipped(batches: &[Events]) -> Result<(), Failure> {
         "\n50 rules with interests, {own} of them the shipped ones: {:.0} ns for an event",
         total / EVENTS as f64
     );
+    Ok(())
+}
+
+/// What one set of rules costs in each language, on the events of the golden recording.
+fn languages() -> Result<(), Failure> {
+    println!("\nthe golden rules, which say the same in each language: for an event");
+    println!("{:<44}{:>9}{:>9}{:>9}{:>9}", "", "ns", "fuel", "KiB file", "KiB held");
+    let events: Vec<Arc<Event>> = golden::recording().into_iter().take(EVENTS).collect();
+    let batches: Vec<Events> =
+        events.chunks(BATCH_EVENTS_MAX).map(|batch| Arc::new(batch.to_vec())).collect();
+    for language in golden::LANGUAGES {
+        let wasm = golden::xz(&fs::read(golden::kept(language))?, true);
+        let load = |metering| -> Result<RuleSet, Failure> {
+            let mut set = RuleSet::new();
+            set.install(Loader::new(RuleEngine::new(metering)?).load(language, &wasm, "")?)?;
+            Ok(set)
+        };
+        let (mut timed, mut counted) = (load(Metering::Epoch)?, load(Metering::Fuel)?);
+        let ns = median(&batches, &mut |events| {
+            black_box(timed.judge_all(events, 0, &mut None));
+        });
+        for events in &batches {
+            counted.judge_all(events, 0, &mut None);
+        }
+        let [stats] = &counted.stats()[..] else { return Err("one component".into()) };
+        let counters = &stats.counters;
+        println!(
+            "{language:<44}{:>9.0}{:>9}{:>9}{:>9}",
+            ns / events.len() as f64,
+            counters.fuel / counters.candidates,
+            wasm.len() >> 10,
+            stats.memory_bytes >> 10,
+        );
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{InterestCheck, Outcome, Proof, Report};
-use crate::author::table::grouped;
+use crate::table::grouped;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -95,12 +95,12 @@ fn what_is_known_stays_known(bench: &mut Bench) {
     assert_eq!(changed.last_exec().text(SpanId::Exe), program.to_string_lossy());
     assert_ne!(changed.last_exec().record.file, dead.last_exec().record.file);
     // One that is gone when somebody looks is not told by its name alone.
+    bench.copy("gone");
     let mut command_and_remove = Command::new("/bin/sh");
-    command_and_remove.args(["-c", "./known role end; rm known"]).current_dir(&dir);
+    command_and_remove.args(["-c", "./gone role end; rm gone"]).current_dir(&dir);
     let removed = bench.run(&mut command_and_remove);
-    let exec = removed.others.iter().find(|seen| seen.text(SpanId::Filename) == "./known");
+    let exec = removed.others.iter().find(|seen| seen.text(SpanId::Filename) == "./gone");
     assert_eq!(exec.expect("it was executed").lengths(SpanId::Exe), (0, 0));
-    bench.copy("known");
     // A directory that was moved is not where it was.
     let moved = dir.with_extension("moved");
     fs::rename(&dir, &moved).expect("it is ours");

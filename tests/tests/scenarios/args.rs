@@ -139,7 +139,7 @@ fn huge_argument(stage: &Stage) -> Held {
     const TAKEN: usize = 32 << 10;
     let argument = "x".repeat(120_000);
     let (family, held) =
-        stage.play_told(Command::new(STILL).arg0("still").args([&argument[..], "last"]));
+        stage.play_told(Command::new(STILL).arg0("still").args([&argument[..], "last"]), 1);
     let taken = "x".repeat(TAKEN - "still\0".len());
     expect(
         family.root().the("exec"),
@@ -156,7 +156,7 @@ fn huge_argument(stage: &Stage) -> Held {
 
 /// So many arguments, none of which is cut.
 fn all_arguments(stage: &Stage, arguments: &[String]) -> Held {
-    let (family, held) = stage.play_told(Command::new(STILL).arg0("still").args(arguments));
+    let (family, held) = stage.play_told(Command::new(STILL).arg0("still").args(arguments), 1);
     let all: Vec<&str> = ["still"].into_iter().chain(arguments.iter().map(|it| &**it)).collect();
     let bytes: usize = all.iter().map(|argument| argument.len() + 1).sum();
     expect(
@@ -186,7 +186,7 @@ fn huge_environment(stage: &Stage) -> Held {
     let variables = (0..220).map(|n| (format!("VARIABLE_{n:03}"), &value));
     let mut command = Command::new(STILL);
     let (family, held) =
-        stage.play_told(command.arg0("still").arg("x").env_clear().envs(variables));
+        stage.play_told(command.arg0("still").arg("x").env_clear().envs(variables), 1);
     let event = family.root().the("exec").clone();
     expect(
         &event,
@@ -208,7 +208,7 @@ fn huge_environment(stage: &Stage) -> Held {
 fn preload(stage: &Stage) -> Held {
     let mut command = Command::new(STILL);
     command.env_clear().env("LD_PRELOAD", "/nowhere/evil.so").env("HOME", "/root");
-    let (family, held) = stage.play_told(&mut command);
+    let (family, held) = stage.play_told(&mut command, 1);
     let event = family.root().the("exec").clone();
     expect(
         &event,
@@ -236,7 +236,7 @@ fn long_path(stage: &Stage) -> Held {
     let path = dir.join("program");
     let program = copy(STILL, &path);
     assert!(program.len() > 3_600, "{}", program.len());
-    let (family, held) = stage.play_told(&mut Command::new(&program));
+    let (family, held) = stage.play_told(&mut Command::new(&program), 1);
     let (filename, truncated) = match &held {
         Held::Yes => (&program[..], json!(null)),
         _ => (&program[..KPROBE_NAME], json!(["ocellus.filename"])),
@@ -284,26 +284,27 @@ fn overwritten_arguments(stage: &Stage) -> Held {
 fn deleted_directory(stage: &Stage) -> Held {
     let dir = stage.directory("deleted-directory");
     let words = ["exec-in-deleted-directory", &stage::text(&dir), STILL];
-    let family = stage.play(&mut stage.workload(words));
+    let (family, held) = stage.play_told(&mut stage.workload(words), 2);
     for kind in ["exec", "exit"] {
         expect(
             family.root().last(kind),
             &[("process.working_directory", json!(stage::text(&dir)))],
         );
     }
-    Held::Yes
+    held
 }
 
 fn deep_directory(stage: &Stage) -> Held {
     let dir = deep(stage.directory("deep"), 40, "level");
-    let family = stage.play(stage.workload(["fork", "0"]).current_dir(&dir));
+    let words = ["wait-then-exec", WORKLOAD, "fork", "0"];
+    let (family, held) = stage.play_told(stage.workload(words).current_dir(&dir), 1);
     let dir = stage::text(&dir);
     assert_eq!(Path::new(&dir).iter().filter(|it| *it == "level").count(), 40);
-    for event in [family.root().the("exec"), family.named("child").the("fork")] {
+    for event in [family.root().last("exec"), family.named("child").the("fork")] {
         expect(
             event,
             &[("process.working_directory", json!(dir)), ("ocellus.truncated", json!(null))],
         );
     }
-    Held::Yes
+    held
 }

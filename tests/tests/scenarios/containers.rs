@@ -102,16 +102,9 @@ fn inside(cgroup: &Cgroup, words: &[&str]) -> Command {
     command
 }
 
-/// Runs a command until its last exec is told, of so many: a backend that reads /proc must find it.
-fn play(stage: &Stage, command: &mut Command, execs: usize) -> Family {
-    let actor = stage.begin(command);
-    actor.wait_for("last exec", |family| (family.root().all("exec").len() >= execs).then_some(()));
-    actor.finish()
-}
-
-/// Runs a process in the cgroup.
+/// Runs a process in the cgroup. A backend that reads /proc must find it there.
 fn play_inside(stage: &Stage, cgroup: &Cgroup) -> Family {
-    play(stage, &mut inside(cgroup, &[STILL]), 2)
+    stage.play_until(&mut inside(cgroup, &[STILL]), 2)
 }
 
 /// Runs processes in the cgroup until one of them is told with the container's name: nobody waits
@@ -285,8 +278,10 @@ fn leaves(stage: &Stage) -> Held {
         Err(held) => return held,
     };
     let root = stage::text(cgroup.0.parent().expect("it is below the mount"));
-    let words = ["sh", "-c", ENTER, "sh", &root, "--", STILL];
-    let family = play(stage, &mut inside(&cgroup, &words), 3);
+    let enter = format!("read line; {ENTER}");
+    let words = ["sh", "-c", &enter, "sh", &root, "--", STILL];
+    // It stays inside until that is told.
+    let family = stage.play_until(&mut inside(&cgroup, &words), 2);
     let root = family.root();
     let ids: Vec<&Value> =
         root.all("exec").into_iter().map(|event| &event["container"]["id"]).collect();

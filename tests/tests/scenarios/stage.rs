@@ -89,6 +89,8 @@ impl Stage {
 
     /// Stops the sensor.
     pub fn close(self) -> Ended {
+        // Each event is read once more, and a guest has room for one copy of them.
+        drop(self.written);
         self.running.stop()
     }
 
@@ -121,15 +123,22 @@ impl Stage {
         self.start(command.stdin(Stdio::null())).finish()
     }
 
-    /// Runs a program that lives as long as its standard input. With kprobes that is until its exec
-    /// is told, as what they do not copy is read from /proc then.
-    pub fn play_told(&self, command: &mut Command) -> (Family, Held) {
+    /// Runs a command that lives as long as its standard input. With kprobes that is until so many
+    /// execs of it are told, as what they do not copy is read from /proc then.
+    pub fn play_told(&self, command: &mut Command, execs: usize) -> (Family, Held) {
         if self.backend != "kprobe" {
             return (self.play(command), Held::Yes);
         }
+        (self.play_until(command, execs), Held::Limited(KPROBE_READS_LATE))
+    }
+
+    /// Runs a command that lives as long as its standard input, which is until so many execs of it
+    /// are told.
+    pub fn play_until(&self, command: &mut Command, execs: usize) -> Family {
         let actor = self.begin(command);
-        actor.wait_for("exec", |family| family.root().kinds().contains(&"exec").then_some(()));
-        (actor.finish(), Held::Limited(KPROBE_READS_LATE))
+        let is_told = |family: &Family| family.root().all("exec").len() >= execs;
+        actor.wait_for("last exec", |family| is_told(family).then_some(()));
+        actor.finish()
     }
 
     /// Starts a command whose standard input stays open until the scenario says so.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::family::{Family, kind};
 use crate::runner::{Group, Held, Scenario};
@@ -28,17 +28,18 @@ pub const GROUP: Group = Group {
 /// Every child has gone through these kinds, in this order.
 fn assert_all(family: &Family, children: usize, expected: &str) {
     let root = family.root();
-    let mut lives: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut lives: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     for event in family.events() {
         let entity = event["process"]["entity_id"].as_str().expect("it has one");
         if entity != root.entity_id() {
             assert_eq!(event["process"]["parent"]["pid"], json!(root.pid), "{event:#}");
-            lives.entry(entity).or_default().push(kind(event));
+            lives.entry(entity).or_default().push(event);
         }
     }
     assert_eq!(lives.len(), children);
-    for (entity, kinds) in lives {
-        assert_eq!(kinds.join(" "), expected, "{entity}");
+    for (entity, events) in lives {
+        let kinds: Vec<&str> = events.iter().map(|event| kind(event)).collect();
+        assert_eq!(kinds.join(" "), expected, "{entity}: {events:#?}");
     }
 }
 

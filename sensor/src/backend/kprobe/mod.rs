@@ -38,7 +38,7 @@ use fields::Fields;
 use maker::{Hit, Maker, Tells};
 use perf::PerfEvent;
 use record::{Clock, Entry};
-use rings::Cpus;
+use rings::{Cpus, Ring};
 use tracefs::Definitions;
 
 /// How long a fork or an exit lies in its ring at most, unless something else wakes the reader. A
@@ -227,21 +227,25 @@ impl Kprobe {
                 Clock::Boot => 0,
                 Clock::Monotonic => monotonic_offset_ns,
             };
-            for event in probe.rings.events() {
+            for ring in probe.rings.iter_mut() {
                 let begin = bytes.len();
-                event.take(bytes);
+                ring.take(bytes);
                 for entry in record::entries(&bytes[begin..]) {
                     match entry {
-                        Entry::Sample(sample) => hits.push_back(TakenHit {
-                            hit: Hit {
-                                time_ns: sample.time_ns.wrapping_add(offset_ns),
-                                cpu: sample.cpu,
-                                pid: sample.pid,
-                            },
-                            probe: index,
-                            raw: begin + sample.raw.start..begin + sample.raw.end,
-                        }),
+                        Entry::Sample(sample) => {
+                            ring.note_sample();
+                            hits.push_back(TakenHit {
+                                hit: Hit {
+                                    time_ns: sample.time_ns.wrapping_add(offset_ns),
+                                    cpu: sample.cpu,
+                                    pid: sample.pid,
+                                },
+                                probe: index,
+                                raw: begin + sample.raw.start..begin + sample.raw.end,
+                            });
+                        }
                         Entry::Lost(count) => {
+                            let count = ring.note_lost(count);
                             if let Some(kind) = probe.tells.kind() {
                                 self.lost.add(LostCause::RingFull, kind, count);
                             }
@@ -262,6 +266,12 @@ impl Kprobe {
     /// Records lost since the backend was opened, summed over CPUs. Follows CPUs that come and go.
     pub fn lost(&mut self) -> Result<LostCounts, BackendError> {
         self.follow_cpus()?;
+        for probe in &mut self.probes {
+            let count = probe.rings.iter_mut().map(Ring::find_lost).sum();
+            if let Some(kind) = probe.tells.kind() {
+                self.lost.add(LostCause::RingFull, kind, count);
+            }
+        }
         let mut counts = self.lost;
         for (name, missed) in self.definitions.missed() {
             let probe = self.probes.iter().find(|probe| probe.name == name);

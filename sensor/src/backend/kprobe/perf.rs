@@ -87,6 +87,16 @@ impl PerfEvent {
     pub(super) fn take(&mut self, into: &mut Vec<u8>) {
         self.ring.take(into);
     }
+
+    /// How often the event has happened since it was enabled, whether or not the ring had room.
+    /// This interrupts its CPU.
+    pub(super) fn count(&self) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        match nix::unistd::read(&self.fd, &mut bytes)? {
+            8 => Ok(u64::from_ne_bytes(bytes)),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
 }
 
 impl AsFd for PerfEvent {

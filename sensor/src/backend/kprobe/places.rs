@@ -5,17 +5,19 @@
 //! while it lives, or its parent. What was learned is remembered for processes that end too soon.
 //! What no witness confirms is not told.
 
-use std::fs::{self, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _, Seek as _};
 use std::num::NonZeroUsize;
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lru::LruCache;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{major, minor};
-use ocellus_ebpf::abi::{self, File};
+use ocellus_ebpf::abi;
 
 use super::decode::{CgroupIds, DirectoryId, ImageId, View};
 use crate::digest::open::identity;
@@ -61,8 +63,7 @@ pub(super) struct Places {
     /// From where we see files: what a process of the same view calls something, we call so too.
     own: View,
     memfd_device: Option<u64>,
-    /// Where the hierarchies with these cgroups are mounted.
-    cgroup_mounts: Vec<PathBuf>,
+    hierarchies: Hierarchies,
     images: LruCache<ImageKey, Known>,
     directories: LruCache<DirectoryId, Known>,
     cgroups: LruCache<CgroupIds, Arc<[u8]>>,
@@ -71,11 +72,10 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new() -> Places {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         Places {
             own: own_view(),
             memfd_device: image::memfd_device(),
-            cgroup_mounts: cgroup_mounts(&mounts),
+            hierarchies: Hierarchies::new(),
             images: LruCache::new(REMEMBERED_MAX),
             directories: LruCache::new(REMEMBERED_MAX),
             cgroups: LruCache::new(REMEMBERED_MAX),
@@ -155,13 +155,13 @@ impl Places {
                 .map_err(io::Error::from)
                 .and_then(|dir| dir.read("cgroup", &mut self.buffer));
             let Some(path) = read.ok().and_then(|()| text::cgroup(&self.buffer)) else { continue };
-            if is_cgroup(&self.cgroup_mounts, path, ids) {
+            if self.hierarchies.confirm(path, ids) {
                 let path = Arc::from(path);
                 self.cgroups.put(ids, Arc::clone(&path));
                 return Some(path);
             }
             // Where the hierarchy is not mounted for us, the process itself is to be believed.
-            if witness == pid && self.cgroup_mounts.is_empty() {
+            if witness == pid && self.hierarchies.mounts.is_empty() {
                 return Some(path.into());
             }
         }
@@ -193,11 +193,11 @@ impl Known {
 }
 
 /// The directory of a process in /proc, if it runs this executable.
-pub(super) fn running(pid: u32, file: &File) -> Option<ProcDir> {
+pub(super) fn running(pid: u32, file: &abi::File) -> Option<ProcDir> {
     ProcDir::open(pid).ok().filter(|dir| runs(dir, file))
 }
 
-fn runs(dir: &ProcDir, file: &File) -> bool {
+fn runs(dir: &ProcDir, file: &abi::File) -> bool {
     let metadata = || dir.hold("exe").ok()?.metadata().ok();
     // The file may have been renamed or unlinked since, but not written to: its ctime says nothing.
     metadata().is_some_and(|metadata| is_file(file, &metadata, false))
@@ -242,7 +242,7 @@ fn is_at(id: &ImageId, path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| is_file(&id.file, &metadata, true))
 }
 
-fn is_file(file: &File, metadata: &Metadata, same_ctime: bool) -> bool {
+fn is_file(file: &abi::File, metadata: &Metadata, same_ctime: bool) -> bool {
     let seen = identity(metadata);
     seen.inode == file.inode
         && seen.size == file.size
@@ -274,6 +274,49 @@ fn own_view() -> View {
     }
 }
 
+/// Where the hierarchies of cgroups are mounted that the probes ask for.
+#[derive(Debug)]
+struct Hierarchies {
+    /// The kernel says by it when something was mounted or unmounted.
+    mountinfo: Option<File>,
+    mounts: Vec<PathBuf>,
+}
+
+impl Hierarchies {
+    fn new() -> Hierarchies {
+        let mut this =
+            Hierarchies { mountinfo: File::open("/proc/self/mountinfo").ok(), mounts: Vec::new() };
+        this.read();
+        this
+    }
+
+    /// Whether a path is that of a cgroup with these numbers, by what is mounted now.
+    fn confirm(&mut self, cgroup: &[u8], ids: CgroupIds) -> bool {
+        if is_cgroup(&self.mounts, cgroup, ids) {
+            return true;
+        }
+        self.has_changed() && {
+            self.read();
+            is_cgroup(&self.mounts, cgroup, ids)
+        }
+    }
+
+    /// Whether something was mounted or unmounted since this was last asked.
+    fn has_changed(&self) -> bool {
+        let Some(file) = &self.mountinfo else { return false };
+        let mut polled = [PollFd::new(file.as_fd(), PollFlags::POLLPRI)];
+        poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    fn read(&mut self) {
+        let Some(file) = &mut self.mountinfo else { return };
+        let mut text = String::new();
+        if file.rewind().and_then(|()| file.read_to_string(&mut text)).is_ok() {
+            self.mounts = cgroup_mounts(&text);
+        }
+    }
+}
+
 fn is_cgroup(mounts: &[PathBuf], cgroup: &[u8], ids: CgroupIds) -> bool {
     let inside = path(cgroup.strip_prefix(b"/").unwrap_or(cgroup));
     mounts.iter().any(|mount| {
@@ -301,7 +344,7 @@ fn cgroup_mounts(mountinfo: &str) -> Vec<PathBuf> {
 }
 
 /// The flags of a file of which the kernel said all: a memfd has no name, so none is left.
-pub(super) fn with_memfd_deleted(mut file: File) -> File {
+pub(super) fn with_memfd_deleted(mut file: abi::File) -> abi::File {
     if file.flags & abi::FILE_MEMFD != 0 {
         file.flags |= abi::FILE_DELETED;
     }

@@ -67,14 +67,14 @@ fn directory_id(path: &Path) -> DirectoryId {
 fn image_id(path: &Path) -> ImageId {
     let metadata = fs::metadata(path).expect("it is there");
     let seen = identity(&metadata);
-    let file = File {
+    let file = abi::File {
         inode: seen.inode,
         size: seen.size,
         mtime_ns: seen.mtime_ns,
         ctime_ns: seen.ctime_ns,
         dev_major: seen.dev_major,
         dev_minor: seen.dev_minor,
-        ..File::default()
+        ..abi::File::default()
     };
     ImageId { view: own_view(), file, name: [1, 2, 3] }
 }
@@ -210,7 +210,7 @@ fn a_cgroup_is_told_if_its_number_is_right() {
 #[test]
 fn where_no_hierarchy_is_mounted_only_the_process_is_believed() {
     let mut places = Places::new();
-    places.cgroup_mounts.clear();
+    places.hierarchies = Hierarchies { mountinfo: None, mounts: Vec::new() };
     let text = fs::read("/proc/self/cgroup").expect("procfs is mounted");
     let own = crate::snapshot::text::cgroup(&text).expect("this process is in a cgroup").to_vec();
     let ids = CgroupIds { unified: 77, pids: 78 };
@@ -228,7 +228,7 @@ fn devices_that_stat_shows_otherwise() {
     assert!(!is_device((major + 1) << 20 | minor, &metadata));
     // Only what is anonymous may differ.
     assert_eq!(is_device(0xf_fff0, &metadata), major == 0 || minor == 0xf_fff0);
-    assert_eq!(with_memfd_deleted(File::default()).flags, 0);
-    let memfd = File { flags: abi::FILE_MEMFD, ..File::default() };
+    assert_eq!(with_memfd_deleted(abi::File::default()).flags, 0);
+    let memfd = abi::File { flags: abi::FILE_MEMFD, ..abi::File::default() };
     assert_eq!(with_memfd_deleted(memfd).flags, abi::FILE_MEMFD | abi::FILE_DELETED);
 }

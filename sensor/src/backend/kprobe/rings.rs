@@ -16,6 +16,9 @@ use super::record::{Clock, attr};
 const EXEC_RING_BYTES_MIN: usize = 64 << 10;
 const RING_BYTES_MIN: usize = 16 << 10;
 
+/// The largest sample is one of an exec: texts of 320 bytes and some 50 numbers.
+const SAMPLE_BYTES_MAX: usize = 2 << 10;
+
 /// The CPUs that are online.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cpus(Vec<u32>);
@@ -76,7 +79,93 @@ pub(super) struct Rings {
     filter: Option<CString>,
     clock: Clock,
     wakeup_events: u32,
-    events: Vec<(u32, PerfEvent)>,
+    rings: Vec<Ring>,
+}
+
+/// The ring of one CPU.
+#[derive(Debug)]
+pub(super) struct Ring {
+    cpu: u32,
+    event: PerfEvent,
+    data_bytes: usize,
+    tally: Tally,
+}
+
+/// What is known of the samples of a ring. The kernel tells what found no room only with the next
+/// one that does, which may never come; how many there were it tells any time.
+#[derive(Debug, Default)]
+struct Tally {
+    taken: u64,
+    /// Told by the kernel or found by us.
+    lost: u64,
+    /// Of these, what the kernel will tell yet.
+    lost_untold: u64,
+    /// Whether the ring was so full that others may have found no room.
+    was_full: bool,
+    /// How many there had been when that was looked at, if the ring was emptied since.
+    count: Option<u64>,
+    was_emptied: bool,
+}
+
+impl Tally {
+    /// The kernel tells that so many found no room. Those that nobody has counted yet.
+    fn told(&mut self, lost: u64) -> u64 {
+        let known = self.lost_untold.min(lost);
+        self.lost_untold -= known;
+        self.lost += lost - known;
+        lost - known
+    }
+
+    /// Whether it takes a look at the count to know what was lost.
+    fn wants_count(&self) -> bool {
+        self.was_full && (self.count.is_none() || self.was_emptied)
+    }
+
+    /// How many there have been by now. Where none has come since the last look, what was not taken
+    /// was lost: returns what nobody has counted yet.
+    fn counted(&mut self, count: u64) -> u64 {
+        self.was_emptied = false;
+        if self.count.replace(count) != Some(count) {
+            return 0;
+        }
+        self.was_full = false;
+        self.count = None;
+        let missing = count.saturating_sub(self.taken + self.lost);
+        self.lost += missing;
+        self.lost_untold += missing;
+        missing
+    }
+}
+
+impl Ring {
+    /// Appends what the ring holds to `into`, and frees it in the ring.
+    pub(super) fn take(&mut self, into: &mut Vec<u8>) {
+        let begin = into.len();
+        self.event.take(into);
+        let taken = into.len() - begin;
+        self.tally.was_emptied = true;
+        self.tally.was_full |= taken + SAMPLE_BYTES_MAX > self.data_bytes;
+    }
+
+    /// A sample was taken.
+    pub(super) fn note_sample(&mut self) {
+        self.tally.taken += 1;
+    }
+
+    /// The ring says that so many samples found no room: how many of them are news.
+    pub(super) fn note_lost(&mut self, count: u64) -> u64 {
+        self.tally.told(count)
+    }
+
+    /// Samples that found no room, and of which the ring has not said so. It is to be asked now and
+    /// then, between two looks at what the rings hold.
+    pub(super) fn find_lost(&mut self) -> u64 {
+        if !self.tally.wants_count() {
+            return 0;
+        }
+        // Where the CPU has gone its events have ended, and the ring goes, too.
+        self.event.count().map_or(0, |count| self.tally.counted(count))
+    }
 }
 
 impl Rings {
@@ -95,7 +184,7 @@ impl Rings {
             filter: filter.and_then(|filter| CString::new(filter).ok()),
             clock: Clock::Boot,
             wakeup_events: tells.wakeup_events(),
-            events: Vec::new(),
+            rings: Vec::new(),
         };
         rings.follow(cpus).map_err(|error| format!("perf_event_open: {error}"))?;
         Ok(rings)
@@ -104,20 +193,23 @@ impl Rings {
     /// Opens rings of CPUs that have come, and gives up those of CPUs that have gone. Returns
     /// whether there are new ones, which are stopped.
     pub(super) fn follow(&mut self, cpus: &Cpus) -> io::Result<bool> {
-        self.events.retain(|(cpu, _)| cpus.0.contains(cpu));
-        let before = self.events.len();
+        self.rings.retain(|ring| cpus.0.contains(&ring.cpu));
+        let before = self.rings.len();
         for cpu in &cpus.0 {
-            if self.events.iter().any(|(other, _)| other == cpu) {
+            if self.rings.iter().any(|ring| ring.cpu == *cpu) {
                 continue;
             }
             match self.open_on(*cpu) {
-                Ok(event) => self.events.push((*cpu, event)),
+                Ok(event) => {
+                    let (cpu, data_bytes) = (*cpu, self.data_bytes);
+                    self.rings.push(Ring { cpu, event, data_bytes, tally: Tally::default() });
+                }
                 // It went offline just now.
                 Err(error) if error.raw_os_error() == Some(Errno::ENODEV as i32) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(self.events.len() > before)
+        Ok(self.rings.len() > before)
     }
 
     fn open_on(&mut self, cpu: u32) -> io::Result<PerfEvent> {
@@ -145,7 +237,7 @@ impl Rings {
 
     /// Starts all of them, and makes the epoll readable when one has something.
     pub(super) fn start(&self, epoll: &Epoll) -> io::Result<()> {
-        for (cpu, event) in &self.events {
+        for Ring { cpu, event, .. } in &self.rings {
             let interest = EpollEvent::new(EpollFlags::EPOLLIN, (*cpu).into());
             match epoll.add(event.as_fd(), interest) {
                 Ok(()) | Err(Errno::EEXIST) => event.enable()?,
@@ -159,8 +251,8 @@ impl Rings {
         self.clock
     }
 
-    pub(super) fn events(&mut self) -> impl Iterator<Item = &mut PerfEvent> {
-        self.events.iter_mut().map(|(_, event)| event)
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Ring> {
+        self.rings.iter_mut()
     }
 }
 
@@ -175,6 +267,62 @@ mod tests {
         assert_eq!(Cpus::parse("").0, [0]);
         assert_eq!(Cpus::parse("x-y,4").0, [4]);
         assert!(Cpus::online().count() > 0);
+    }
+
+    /// A ring in which samples gather while nobody takes them.
+    struct Kernel {
+        tally: Tally,
+        count: u64,
+        untold: u64,
+        lost: u64,
+    }
+
+    impl Kernel {
+        fn full() -> Kernel {
+            let tally = Tally { was_full: true, taken: 10, ..Tally::default() };
+            Kernel { tally, count: 10, untold: 0, lost: 0 }
+        }
+
+        fn lose(&mut self, samples: u64) {
+            self.count += samples;
+            self.untold += samples;
+            self.lost += samples;
+        }
+
+        /// One that finds room again tells what was lost before it.
+        fn write(&mut self) -> u64 {
+            self.count += 1;
+            self.tally.taken += 1;
+            self.tally.told(std::mem::take(&mut self.untold))
+        }
+
+        fn look(&mut self) -> u64 {
+            let found = if self.tally.wants_count() { self.tally.counted(self.count) } else { 0 };
+            self.tally.was_emptied = true;
+            found
+        }
+    }
+
+    #[test]
+    fn what_was_lost_is_counted_once_told_or_not() {
+        // No sample comes after those that were lost.
+        let mut kernel = Kernel::full();
+        kernel.lose(7);
+        assert_eq!([kernel.look(), kernel.look(), kernel.look()], [0, 7, 0]);
+        // One comes later after all, and tells of them and of others.
+        kernel.lose(2);
+        assert_eq!(kernel.write(), 2);
+        assert_eq!(kernel.tally.lost, kernel.lost);
+        // One comes before anybody looks twice.
+        let mut kernel = Kernel::full();
+        kernel.lose(7);
+        assert_eq!([kernel.look(), kernel.write()], [0, 7]);
+        assert_eq!([kernel.look(), kernel.look(), kernel.look()], [0, 0, 0]);
+        assert_eq!(kernel.tally.lost, kernel.lost);
+        assert!(!kernel.tally.wants_count());
+        // What the ring still holds is not lost.
+        let mut tally = Tally { was_full: true, ..Tally::default() };
+        assert_eq!((tally.counted(5), tally.wants_count()), (0, false));
     }
 
     #[test]

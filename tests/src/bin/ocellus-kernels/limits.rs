@@ -23,9 +23,6 @@ const fn kprobe(scenario: &'static str, says: &'static str, reason: &'static str
 const NO_CHANGES: &str = "kprobes tell of no changes of ids, capabilities and names, nor of rights \
     that a file gave: they show with the next event of the process";
 
-const CGROUP_1: &str = "docker container, cgroup version 1";
-const ONLY_CGROUP_2: &str = "the guests mount cgroups of version 2 only";
-
 pub const LIMITS: &[Limit] = &[
     kprobe(
         "sensor started after 200 processes",
@@ -51,14 +48,6 @@ pub const LIMITS: &[Limit] = &[
     kprobe("PR_SET_NAME and /proc/self/comm", "left == right", NO_CHANGES),
     kprobe("daemon by two forks", "left == right", NO_CHANGES),
     kprobe("daemon adopted by a subreaper", "left == right", NO_CHANGES),
-    kprobe(CGROUP_1, "no cgroup of version 1", ONLY_CGROUP_2),
-    Limit {
-        backend: "ebpf",
-        scenario: CGROUP_1,
-        before: None,
-        says: "no cgroup of version 1",
-        reason: ONLY_CGROUP_2,
-    },
 ];
 
 /// The limit of a scenario on a kernel, if there is one.

@@ -74,7 +74,7 @@ fn boot<'a>(
         task: "",
         files: &[],
         parameters: "",
-        memory_mib: 1_536,
+        memory_mib: 2_048,
         counted: false,
         time_limit,
     }

@@ -17,8 +17,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(600);
 /// Steps of the main boot, for the checks below.
 pub const STEPS: [(&str, &str); 9] = [
     // The program stands below a folder that a user of a guest may enter.
-    ("user-doctor", "setuidgid nobody $ocellus doctor"),
-    ("user-run", "setuidgid nobody $ocellus run --output /dev/null"),
+    ("user-doctor", "su -s /bin/sh nobody -c \"$ocellus doctor\""),
+    ("user-run", "su -s /bin/sh nobody -c \"$ocellus run --output /dev/null\""),
     ("no-btf-ebpf", "without_btf $ocellus run --backend ebpf"),
     ("no-btf-kprobe", "without_btf $ocellus run --backend kprobe"),
     ("keep-btf", "cp /sys/kernel/btf/vmlinux /out/btf"),

@@ -252,7 +252,10 @@ impl Shared {
     }
 
     fn create(&self, state: &mut State, index: usize, id: String, document: Value) -> Value {
-        let failed = |status: u16, kind: &str| json!({ "create": { "status": status, "error": { "type": kind, "reason": "a test" } } });
+        let failed = |status: u16, kind: &str| {
+            let error = json!({ "type": kind, "reason": "a test" });
+            json!({ "create": { "status": status, "error": error } })
+        };
         let first = field(&document, "process.args").get(1).and_then(Value::as_str);
         if first.is_some_and(|first| self.behaviour.refused.contains(first)) {
             return failed(400, "document_parsing_exception");

@@ -26,19 +26,27 @@ impl Cursor {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(path)?;
+        let bytes = SLOT_DISTANCE + SLOT_BYTES as u64;
+        if file.metadata()?.len() < bytes {
+            // The disk gives the room for both slots now, and not when it is full. Where it is full
+            // now, it is tried again with each write.
+            let _ = file.write_all_at(&vec![0; bytes as usize], 0);
+        }
         let slots = [0, 1].map(|slot| read(&file, slot));
         let (generation, next) = slots.into_iter().flatten().max().unwrap_or((0, 0));
         Ok((Cursor { file, generation }, next))
     }
 
     pub(super) fn write(&mut self, next: u64) -> io::Result<()> {
-        self.generation += 1;
+        let generation = self.generation + 1;
         let mut slot = [0; SLOT_BYTES];
-        slot[..8].copy_from_slice(&self.generation.to_le_bytes());
+        slot[..8].copy_from_slice(&generation.to_le_bytes());
         slot[8..16].copy_from_slice(&next.to_le_bytes());
         let checksum = CRC32C.checksum(&slot[..16]);
         slot[16..].copy_from_slice(&checksum.to_le_bytes());
-        self.file.write_all_at(&slot, self.generation % 2 * SLOT_DISTANCE)
+        self.file.write_all_at(&slot, generation % 2 * SLOT_DISTANCE)?;
+        self.generation = generation;
+        Ok(())
     }
 }
 

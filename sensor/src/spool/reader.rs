@@ -172,11 +172,12 @@ impl Reader {
             done.extend(state.segments.pop_front());
         }
         drop(state);
-        self.cursor.write(acked)?;
+        let noted = self.cursor.write(acked);
+        // Also where the disk is too full to note it: what is removed makes the room.
         for segment in done {
             self.remove(segment.first)?;
         }
-        Ok(())
+        noted.or_else(|_| self.cursor.write(acked))
     }
 
     /// Removes a segment that is delivered; one that is damaged is set aside.

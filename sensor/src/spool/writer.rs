@@ -85,11 +85,11 @@ impl Writer {
         self.make_segment(length)?;
         let Some(file) = &self.file else { return Ok(()) };
         if let Err(error) = file.write_all_at(&frames.bytes, self.end) {
-            // What was written of it is no record. Where it cannot be taken back, the next records
-            // go into another segment.
-            if file.set_len(self.end).is_err() {
-                self.seal();
-            }
+            // What was written of it is no record. The next ones go into another segment, so that
+            // this one, which may be all that fills the disk, is removed once it is delivered.
+            let _ = file.set_len(self.end);
+            self.seal();
+            self.remove_delivered()?;
             return Err(error.into());
         }
         self.end += length;
@@ -137,6 +137,17 @@ impl Writer {
         self.file = None;
         self.end = 0;
         self.shared.lock().is_open = false;
+    }
+
+    /// Removes all segments if all that they hold is delivered; the reader does so only with what
+    /// it delivers from now on.
+    fn remove_delivered(&self) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        if state.acked < state.next {
+            return Ok(());
+        }
+        let segments = std::mem::take(&mut state.segments);
+        segments.iter().try_for_each(|it| fs::remove_file(self.shared.path(it.first)))
     }
 
     /// Removes the last segment if it begins with this number, thus holds no record: its name is

@@ -80,9 +80,12 @@ impl Bulk {
                 stream.set_nonblocking(false).expect("it is ours");
                 let closing = stream.try_clone().expect("there are descriptors");
                 let shared = server.clone();
+                let ended = stream.try_clone().expect("there are descriptors");
                 let serving = thread::spawn(move || {
                     let stream = accepted(stream, shared.behaviour.tls.as_ref());
                     shared.serve(BufReader::new(stream));
+                    // The copy that is kept for the end would hold the connection open.
+                    let _ = ended.shutdown(std::net::Shutdown::Both);
                 });
                 connections.push((closing, serving));
             }

@@ -147,9 +147,15 @@ fn a_file_is_rotated_compressed_and_kept_within_bounds() {
     let mut all = String::new();
     let rotated = names("rotated");
     assert!(rotated.len() > 3, "{rotated:?}");
-    for name in rotated {
-        let file = std::fs::File::open(dir.path().join(name)).expect("it is there");
-        flate2::read::GzDecoder::new(file).read_to_string(&mut all).expect("it is whole");
+    // One that was put aside just before the end is compressed by the next run.
+    for name in rotated.iter().filter(|name| !name.ends_with(".partial")) {
+        let mut file = std::fs::File::open(dir.path().join(name)).expect("it is there");
+        let read = match name.strip_suffix(".gz") {
+            Some(plain) if rotated.iter().any(|it| it == plain) => continue,
+            Some(_) => flate2::read::GzDecoder::new(file).read_to_string(&mut all),
+            None => file.read_to_string(&mut all),
+        };
+        read.expect("it is whole");
     }
     all.push_str(&std::fs::read_to_string(&path).expect("it is there"));
     assert_ecs_clean(all.as_bytes());

@@ -37,7 +37,7 @@ fn main() -> Result<(), Failure> {
     let batches = sample()?;
     let cache = &tempfile::tempdir()?;
     let sets = |count, make: &dyn Fn(usize) -> (Vec<u8>, String)| sets(cache.path(), count, make);
-    println!("{EVENTS} events of {}, median of {ROUNDS} rounds", "examples/sample.ocellus");
+    println!("{EVENTS} events of examples/sample.ocellus, median of {ROUNDS} rounds");
     println!("nanoseconds for an event and a rule\n");
     println!("{:<44}{:>9}{:>9}{:>9}{:>9}", "rules", 1, 10, 50, 150);
     line("no rules", |_| sets(0, &|_| Default::default()), &batches)?;

@@ -9,8 +9,8 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run build test test-kernels bench bench-kernel bench-rules sim fuzz rules golden examples \
-	schema metrics man deb rpm tarball clean help
+.PHONY: run build test test-kernels bench soak bench-kernel bench-rules sim fuzz rules golden \
+	examples schema metrics man deb rpm tarball clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -39,6 +39,9 @@ bench: build ## Measure the core by stage, and the sensor under load
 
 bench-rules: build ## Measure rules: each world, with and without interests, and the latency of swaps
 	target/release/ocellus-bench-rules
+
+soak: build ## Run the sensor for an hour with storms; what it holds must not grow: make soak MINUTES=60
+	target/release/ocellus-bench soak $(MINUTES)
 
 bench-kernel: ## Measure in a virtual machine, by instructions: make bench-kernel OTHER='/path/of/another arguments'
 	@.ci/setup kernels

@@ -14,5 +14,6 @@ pub mod load;
 pub mod prebuilt;
 pub mod program;
 pub mod receivers;
+pub mod soak;
 pub mod vm;
 pub mod workload;

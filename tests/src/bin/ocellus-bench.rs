@@ -2,7 +2,8 @@
 //! what it holds in memory; and, as root, what the sensor costs on live ones and how late its
 //! events are.
 //!
-//! `target/release/ocellus-bench hold` measures the hold times from which the default was chosen.
+//! `target/release/ocellus-bench hold` measures the hold times from which the default was chosen,
+//! and `soak` what a sensor holds in the course of an hour.
 //!
 //! Absolute figures depend on the machine; the columns of one run compare with each other.
 
@@ -31,6 +32,7 @@ use ocellus_tests::churn::Churn;
 use ocellus_tests::latency::{self, Load, Setup};
 use ocellus_tests::load;
 use ocellus_tests::program::ocellus;
+use ocellus_tests::soak;
 use ocellus_tests::workload::{preamble, storm};
 
 /// Processes of the workload: three raw events each.
@@ -69,7 +71,8 @@ fn main() {
         None => all(),
         Some("hold") => holds(),
         Some("churn") => churn(),
-        Some(other) => panic!("{other} is not measured: hold or churn, or nothing for all"),
+        Some("soak") => soaked(),
+        Some(other) => panic!("{other} is not measured: hold, churn or soak, or nothing for all"),
     }
 }
 
@@ -105,6 +108,32 @@ fn churn() {
     };
     let (few, many) = (resident(CHURN_FEW), resident(CHURN_MANY));
     assert!(many <= few + few / 10, "it grew by more than a tenth");
+}
+
+/// What a sensor holds in the course of an hour, or of as many minutes as the argument says. Fails
+/// where it grows, or where an event is not accounted for.
+fn soaked() {
+    let minutes = std::env::args().nth(2).map_or(60, |it| it.parse().expect("minutes"));
+    assert!(minutes >= 4, "the first quarter of the minutes is compared with the last");
+    let dir = tempfile::tempdir().expect("there is room");
+    println!("{:>8} {:>13} {:>12} {:>12}", "minute", "resident KiB", "descriptors", "processes");
+    let mut samples = Vec::new();
+    let ended = soak::run(dir.path(), &rules_dir(), minutes, |sample| {
+        let soak::Sample { minute, resident_kib, descriptors, processes } = sample;
+        println!("{minute:>8} {resident_kib:>13} {descriptors:>12} {processes:>12}");
+        samples.push(sample);
+    });
+    print!("{}", ended.log.split_once("received ").map_or(&*ended.log, |(_, totals)| totals));
+    ended.assert_balanced();
+    let quarter = samples.len() / 4;
+    let most = |of: &[soak::Sample]| {
+        let resident = of.iter().map(|it| it.resident_kib).max().unwrap_or(0);
+        (resident, of.iter().map(|it| it.descriptors).max().unwrap_or(0))
+    };
+    let (first, last) = (most(&samples[..quarter]), most(&samples[samples.len() - quarter..]));
+    println!("at most, first and last quarter: {first:?}, {last:?}");
+    assert!(last.0 <= first.0 + first.0 / 10, "its memory grew by more than a tenth");
+    assert!(last.1 <= first.1, "it holds more descriptors");
 }
 
 /// Latency and merging by hold time, without hashes.

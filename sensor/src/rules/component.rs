@@ -115,6 +115,15 @@ impl Loaded {
         self.rules.iter_mut().for_each(|rule| rule.mode = None);
     }
 
+    /// Change the modes of those of its rules for which there is an answer.
+    pub(super) fn change_rule_modes(&mut self, new: impl Fn(&str) -> Option<Option<Mode>>) {
+        for rule in &mut self.rules {
+            if let Some(mode) = new(&rule.info.id) {
+                rule.mode = mode;
+            }
+        }
+    }
+
     pub(super) fn health_mut(&mut self) -> &mut Health {
         &mut self.health
     }

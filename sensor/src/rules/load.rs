@@ -95,15 +95,30 @@ impl OperatorSettings {
         *self.components.get(name).unwrap_or(&self.common)
     }
 
-    /// Whether a component with these rules is treated the same by both.
+    /// Whether the verdicts of a component count.
+    pub(super) fn mode(&self, component: &str) -> Mode {
+        self.component(component).mode
+    }
+
+    /// The mode of a rule, if it is to have one of its own.
+    pub(super) fn mode_of_rule(&self, id: &str) -> Option<Mode> {
+        self.rules.get(id).and_then(|rule| rule.mode)
+    }
+
+    /// Whether a component with these rules is loaded the same by both. Modes are no matter of
+    /// loading.
     pub(super) fn agree(
         &self,
         other: &OperatorSettings,
         component: &str,
         rules: &[Arc<str>],
     ) -> bool {
-        let same = |id: &Arc<str>| self.rules.get(&**id) == other.rules.get(&**id);
-        self.component(component) == other.component(component) && rules.iter().all(same)
+        let permitted = |of: &OperatorSettings, id: &Arc<str>| {
+            of.rules.get(&**id).and_then(|rule| rule.permissions)
+        };
+        let (this, that) = (self.component(component), other.component(component));
+        (this.permissions, this.budget) == (that.permissions, that.budget)
+            && rules.iter().all(|id| permitted(self, id) == permitted(other, id))
     }
 }
 

@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use crate::config;
 use crate::rules::{
-    Cache, Change, Directory, DirectoryError, EngineError, Loader, Metering, RuleEngine, RuleSet,
-    Watcher,
+    Cache, Change, Directory, DirectoryError, EngineError, Loader, Metering, OperatorSettings,
+    RuleEngine, RuleSet, Watcher,
 };
 
 /// Changes that may wait for the loop. The watcher waits when there are more: it merges what
@@ -54,6 +54,11 @@ impl Rules {
             Some(change) => change,
             None => std::future::pending().await,
         }
+    }
+
+    /// Puts other settings of the operator's into force.
+    pub(crate) fn configure(&self, settings: OperatorSettings) {
+        self.watcher.configure(settings);
     }
 
     /// Looks at the directory now.

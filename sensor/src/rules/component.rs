@@ -38,6 +38,8 @@ pub(super) struct Loaded {
     cost: Histogram,
     /// Time that the last restart took, in ms: a slow one is a fault that weighs more.
     restart_ms: u64,
+    /// Who vouches for it, in words.
+    vouched_for: Option<Arc<str>>,
 }
 
 /// One call in so many is measured: two looks at the clock cost a tenth of a fast call.
@@ -99,6 +101,7 @@ impl Loaded {
             counters: ComponentCounters::default(),
             cost: Histogram::default(),
             restart_ms: 0,
+            vouched_for: prepared.voucher.map(|voucher| voucher.to_string().into()),
         }
     }
 
@@ -409,6 +412,7 @@ impl Loaded {
             name: self.name().clone(),
             world: self.blueprint.exports.world,
             mode: self.mode,
+            vouched_for: self.vouched_for.clone(),
             quarantined_until_ns: self.health.quarantined_until_ns(),
             memory_bytes: self.instance.as_ref().map_or(0, Instance::memory_bytes),
             state_entries: keyed.map_or(0, Keyed::entries),

@@ -17,6 +17,7 @@ use super::host::{self, HostState};
 use super::instance::{Blueprint, Configured, Instance, NoStart};
 use super::interest::Interests;
 use super::metadata::{self, Permissions, RuleInfo};
+use super::signature::{SignaturePolicy, Voucher};
 use super::{World, wasi, wit};
 
 /// Whether a component's verdicts count.
@@ -202,6 +203,7 @@ pub struct Loader {
     linker: Linker<HostState>,
     cache: Option<Arc<Cache>>,
     settings: Arc<OperatorSettings>,
+    policy: Arc<SignaturePolicy>,
 }
 
 impl std::fmt::Debug for Loader {
@@ -225,6 +227,8 @@ pub struct Prepared {
     /// Those of its rules are among them.
     pub(super) operator: Arc<OperatorSettings>,
     pub(super) digest: String,
+    /// Who vouches for it, if anybody does.
+    pub(super) voucher: Option<Voucher>,
     pub(super) from_cache: bool,
 }
 
@@ -280,7 +284,7 @@ impl Loader {
     pub fn new(engine: RuleEngine) -> Loader {
         let mut linker = Linker::new(engine.wasmtime());
         host::add_to_linker(&mut linker).expect("the host's functions have distinct names");
-        Loader { engine, linker, cache: None, settings: Arc::default() }
+        Loader { engine, linker, cache: None, settings: Arc::default(), policy: Arc::default() }
     }
 
     /// Keep compiled code in a cache.
@@ -288,6 +292,17 @@ impl Loader {
     pub fn with_cache(mut self, cache: Cache) -> Loader {
         self.cache = Some(Arc::new(cache));
         self
+    }
+
+    /// Load from directories only what this lets in.
+    #[must_use]
+    pub fn with_policy(mut self, policy: SignaturePolicy) -> Loader {
+        self.policy = Arc::new(policy);
+        self
+    }
+
+    pub(super) fn policy(&self) -> &SignaturePolicy {
+        &self.policy
     }
 
     /// Use these settings for all components that have none of their own.
@@ -344,6 +359,7 @@ impl Loader {
             settings,
             operator,
             digest,
+            voucher: None,
             from_cache,
         })
     }

@@ -34,6 +34,7 @@ mod precompiled;
 pub mod processes;
 mod set;
 mod sheet;
+pub mod signature;
 mod stats;
 mod text_set;
 pub mod trial;

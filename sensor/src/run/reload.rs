@@ -23,8 +23,15 @@ const LIVE: [&str; 10] = [
     "throttle.tree_rate",
 ];
 
-/// What is read at the start, of the rules.
-const RULES_AT_START: [&str; 2] = ["rules.cache_dir", "rules.dir"];
+/// What is read at the start, of the rules: whom to trust among it, so that what a key vouched for
+/// does not stay in force when the key is no longer trusted.
+const RULES_AT_START: [&str; 5] = [
+    "rules.allowed_digests",
+    "rules.cache_dir",
+    "rules.dir",
+    "rules.require_signature",
+    "rules.trusted_keys",
+];
 
 /// Whether a key comes into force at once.
 fn is_live(key: &str) -> bool {
@@ -148,6 +155,9 @@ mod tests {
         let mut other = Config::default();
         other.rules.dir = Some("x".into());
         other.rules.cache_dir = "x".into();
+        other.rules.trusted_keys = vec!["x".to_owned()];
+        other.rules.allowed_digests = vec!["x".to_owned()];
+        other.rules.require_signature = true;
         let changed = config::changed_keys(&Config::default(), &other);
         assert_eq!(changed, RULES_AT_START);
         assert!(!changed.iter().any(|key| is_live(key)));

@@ -21,6 +21,8 @@ pub enum RulesError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    #[error("{key}: {what}")]
+    Policy { key: &'static str, what: String },
 }
 
 /// A watched directory of rules.
@@ -80,7 +82,8 @@ fn loader(config: &config::Rules) -> Result<Loader, RulesError> {
             loader
         }
     };
-    Ok(loader.with_operator(config.operator()))
+    let policy = config.policy().map_err(|(key, what)| RulesError::Policy { key, what })?;
+    Ok(loader.with_operator(config.operator()).with_policy(policy))
 }
 
 /// The rules of a directory, once: for a replay, and for `ocellus rules check`. Calls `each` with

@@ -532,3 +532,44 @@ fn a_changed_configuration_comes_into_force_as_far_as_it_can() {
     running.wait_for_log("did you mean `host`?");
     running.stop().assert_balanced();
 }
+
+#[test]
+fn settings_of_rules_come_into_force_at_once() {
+    need_root();
+    let dir = temp();
+    let rules = dir.path().join("rules");
+    std::fs::create_dir(&rules).expect("the directory is writable");
+    let guest = Guest::new("eager")
+        .interest(&["process.exec"], &[])
+        .hits(&[(0, Action::alert(50, "eager"))]);
+    std::fs::write(rules.join("noisy.wasm"), guest.build()).expect("it is writable");
+    let rules = rules.to_str().expect("UTF-8");
+    let running = Running::start(dir.path(), &["--no-snapshot", "--rules", rules]);
+    std::fs::create_dir(dir.path().join("conf.d")).expect("the directory is writable");
+    let replaced = "the component `noisy` has a new version";
+    for (step, (fragment, changed, replacements, kind)) in [
+        ("[rules.component.noisy]\nmode = \"shadow\"", "component.noisy.mode", 0, "event"),
+        ("[rules.rule.eager]\nmode = \"active\"", "rule.eager.mode", 0, "alert"),
+        ("[rules.rule.eager]\nmode = \"off\"", "rule.eager.mode", 0, "event"),
+        ("[rules.component.noisy]\npermissions = [\"tag\"]", "noisy.permissions", 1, "event"),
+        ("[rules]\ntime_ms = 7", "rules.time_ms", 2, "alert"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        std::fs::write(dir.path().join("conf.d/10.toml"), fragment).expect("it is writable");
+        running.wait_for_log_times("in force now: ", step + 1);
+        let log = running.log();
+        let line = log.lines().rfind(|line| line.contains("in force now: ")).expect("it is there");
+        assert!(line.contains(changed), "{fragment}: {line}");
+        running.wait_for_log_times(replaced, replacements);
+        let argument = format!("setting-{step}");
+        Command::new("/bin/true").arg(&argument).status().expect("there is true");
+        let event = running.wait_for_event(&argument, |event| has_argument(event, &argument));
+        assert_eq!(*field(&event, "event.kind"), json!(kind), "{fragment}");
+    }
+    assert_eq!(running.log().matches(replaced).count(), 2, "modes need no loading");
+    let list = text(&command(dir.path(), &["rules", "list"]).stdout);
+    assert!(list.contains("refused"), "what was not permitted is counted: {list}");
+    running.stop().assert_balanced();
+}

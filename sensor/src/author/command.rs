@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::explain::config_of;
 use super::new::Template;
 use super::testing::{self, Options, junit};
-use super::{bench, component, diff, events, explain, inspect, open, stats, watch};
+use super::{bench, component, diff, events, explain, inspect, open, sign, stats, watch};
 use crate::cli::{DiffArgs, RulesCommand, TestArgs};
 use crate::config::Config;
 use crate::recording::RECORDING_BYTES_MAX;
+use crate::rules::signature::TrustedKey;
 use crate::rules::trial::Trial;
 use crate::rules::{Directory, Metering, RuleSet, build};
 use crate::run;
@@ -31,6 +32,23 @@ pub fn command(command: &RulesCommand, out: &mut dyn Write) -> Outcome {
         RulesCommand::Build { dir, output } => {
             let built = build::build(dir, output.as_deref().unwrap_or(Path::new(".")))?;
             Ok(writeln!(out, "{}", built.display())?)
+        }
+        RulesCommand::Keys { name, password_file, no_password } => {
+            let protection = sign::protection(password_file.as_deref(), *no_password)?;
+            Ok(out.write_all(sign::keys(name, protection)?.as_bytes())?)
+        }
+        RulesCommand::Sign { files, key, password_file } => {
+            for signature in sign::sign(files, key, password_file.as_deref())? {
+                writeln!(out, "{}", signature.display())?;
+            }
+            Ok(())
+        }
+        RulesCommand::Verify { files, key, config } => {
+            let keys = match key {
+                Some(key) => vec![sign::public_key(key)?],
+                None => Config::load(config.as_deref())?.rules.policy().map_err(|it| it.1)?.keys,
+            };
+            verify(files, &keys, out)
         }
         RulesCommand::Check { path } if path.is_dir() => check_directory(path, out),
         RulesCommand::Check { path } => {
@@ -71,6 +89,26 @@ fn inspected(path: &Path) -> Result<inspect::Inspection, Box<dyn Error>> {
     let config = config_of(path)?;
     inspect::inspect(&component, &open(Metering::Fuel)?, &config)
         .map_err(|error| inspect::explain(&component, &error).into())
+}
+
+fn verify(files: &[PathBuf], keys: &[TrustedKey], out: &mut dyn Write) -> Outcome {
+    if keys.is_empty() {
+        return Err("no key is trusted: give one with --key, or set `rules.trusted_keys`".into());
+    }
+    let mut failed = 0;
+    for file in files {
+        match sign::verify(file, keys) {
+            Ok(words) => writeln!(out, "{}: {words}", file.display())?,
+            Err(error) => {
+                failed += 1;
+                writeln!(out, "{}: {error}", file.display())?;
+            }
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        failed => Err(format!("{failed} of {} files are not to be trusted", files.len()).into()),
+    }
 }
 
 /// As the sensor would load it, with the operator's configuration.

@@ -15,6 +15,7 @@ pub mod new;
 pub mod read_event;
 pub mod said;
 mod sample;
+pub mod sign;
 pub mod stats;
 pub mod testing;
 pub mod watch;

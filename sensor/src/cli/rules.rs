@@ -28,6 +28,15 @@ Examples:
 Fixtures are TOML or JSON files in tests/ beside the rule; docs/rules.md has their format. Fuel, \
 about one for each instruction of the rule, makes cost reproducible. Exit status 1: a test failed.";
 
+const KEYS_EXAMPLES: &str = "\
+Example:
+  ocellus rules keys team                        makes team.key and team.pub
+  ocellus rules sign netcat.wasm --key team.key  makes netcat.wasm.minisig
+  ocellus rules verify netcat.wasm --key team.pub
+
+The second line of team.pub belongs into rules.trusted_keys. Keys and signatures are minisign's: \
+`minisign -S` and `minisign -V` do the same.";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Example:
   ocellus replay day.ocellus | grep suspicious | head -1 > event.json
@@ -61,6 +70,43 @@ pub enum RulesCommand {
         /// File to write [default: NAME.wasm, after the directory]
         #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: Option<PathBuf>,
+    },
+    /// Make a pair of keys with which rules are signed: NAME.key and NAME.pub
+    #[command(after_help = KEYS_EXAMPLES)]
+    Keys {
+        /// Path of the two files, without their ending
+        #[arg(value_hint = ValueHint::AnyPath)]
+        name: PathBuf,
+        /// File with the password that encrypts the secret key [default: it is asked for]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        password_file: Option<PathBuf>,
+        /// Protect the secret key by the mode of its file only
+        #[arg(long, conflicts_with = "password_file")]
+        no_password: bool,
+    },
+    /// Sign components: each gets FILE.minisig beside it
+    Sign {
+        /// Components (*.wasm)
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        /// Secret key, as `ocellus rules keys` or minisign made it
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        key: PathBuf,
+        /// File with the key's password [default: it is asked for]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        password_file: Option<PathBuf>,
+    },
+    /// Tell who signed components, and whether they are as they were then
+    Verify {
+        /// Components (*.wasm)
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        /// Public key, or a .pub file [default: the configuration's `rules.trusted_keys`]
+        #[arg(long, value_name = "KEY", value_hint = ValueHint::FilePath)]
+        key: Option<String>,
+        /// Configuration with the trusted keys [default: /etc/ocellus/ocellus.toml]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "key")]
+        config: Option<PathBuf>,
     },
     /// Load components as the sensor would, and tell what each is or why it fails
     Check {

@@ -89,6 +89,7 @@ impl Config {
         within("rules.memory", rules.memory, RULE_MEMORY)?;
         within("rules.state_entries", rules.state_entries, RULE_STATE_ENTRIES)?;
         within("rules.state", rules.state, RULE_STATE)?;
+        rules.policy().map_err(|(key, what)| Problem::new(key, what))?;
         for own in rules.component.values() {
             within("rules.component.time_ms", own.time_ms.unwrap_or(1), RULE_TIME_MS)?;
             let memory = own.memory.unwrap_or(*RULE_MEMORY.start());

@@ -24,6 +24,7 @@ use crate::aggregate::Policy;
 use crate::backend::IdProbes;
 use crate::bytesize::ByteSize;
 use crate::digest::HashSettings;
+use crate::rules::signature::{self, ALLOWED_DIGESTS_MAX, SignaturePolicy, TRUSTED_KEYS_MAX};
 use crate::rules::{self, Mode, Permissions};
 
 pub use change::{Watch, changed_keys, take_over};
@@ -160,6 +161,12 @@ pub struct Rules {
     /// What one component may keep in the interface `state`: keys, and bytes.
     pub state_entries: usize,
     pub state: ByteSize,
+    /// Public keys whose signatures are trusted: the second lines of minisign's `.pub` files.
+    pub trusted_keys: Vec<String>,
+    /// SHA-256 of components, in hex, that need no signature.
+    pub allowed_digests: Vec<String>,
+    /// Load only what a trusted key has signed, or an allowed digest names.
+    pub require_signature: bool,
     /// What differs for one component, by the name of its file without `.wasm`.
     pub component: BTreeMap<String, Component>,
     /// What differs for one rule, by its id; it wins over what holds for its component.
@@ -221,6 +228,32 @@ impl Rules {
             components: self.component.iter().map(own).collect(),
             rules: self.rule.iter().map(|(id, rule)| (id.clone(), of_rule(rule))).collect(),
         }
+    }
+
+    /// Who may vouch for components. An error names the key, and says what is wrong.
+    pub fn policy(&self) -> Result<SignaturePolicy, (&'static str, String)> {
+        let trusted = |what| ("rules.trusted_keys", what);
+        let allowed = |what| ("rules.allowed_digests", what);
+        let (keys, digests) = (&self.trusted_keys, &self.allowed_digests);
+        if keys.len() > TRUSTED_KEYS_MAX {
+            return Err(trusted(format!("there are more than {TRUSTED_KEYS_MAX}")));
+        }
+        if digests.len() > ALLOWED_DIGESTS_MAX {
+            return Err(allowed(format!("there are more than {ALLOWED_DIGESTS_MAX}")));
+        }
+        if self.require_signature && keys.is_empty() && digests.is_empty() {
+            let what = "no rule could be loaded: name keys in `rules.trusted_keys`, or digests in \
+                        `rules.allowed_digests`";
+            return Err(("rules.require_signature", what.to_owned()));
+        }
+        Ok(SignaturePolicy {
+            keys: keys.iter().map(|key| key.parse().map_err(trusted)).collect::<Result<_, _>>()?,
+            digests: digests
+                .iter()
+                .map(|digest| signature::read_digest(digest).map_err(allowed))
+                .collect::<Result<_, _>>()?,
+            required: self.require_signature,
+        })
     }
 
     fn settings(&self, component: &Component) -> rules::Settings {
@@ -325,6 +358,9 @@ impl Default for Rules {
             memory: ByteSize(16 << 20),
             state_entries: 16_384,
             state: ByteSize(4 << 20),
+            trusted_keys: Vec::new(),
+            allowed_digests: Vec::new(),
+            require_signature: false,
             component: BTreeMap::new(),
             rule: BTreeMap::new(),
         }

@@ -134,6 +134,7 @@ mod tests {
             name: "c".into(),
             world: World::Rule,
             mode,
+            vouched_for: None,
             quarantined_until_ns: None,
             memory_bytes: 0,
             state_entries: 0,

@@ -92,6 +92,9 @@ pub fn rules_list(report: &Report) -> String {
             counters.faults(),
             ByteSize(component.memory_bytes as u64).to_string()
         );
+        if let Some(vouched_for) = &component.vouched_for {
+            let _ = writeln!(text, "  {vouched_for}");
+        }
         for rule in &component.rules {
             let counters = &rule.counters;
             let _ = writeln!(

@@ -77,6 +77,10 @@ impl RuleSet {
     fn apply_install(&mut self, prepared: Prepared) -> Notice {
         let name = prepared.name().to_owned();
         let rules = listed(&prepared);
+        let voucher = match &prepared.voucher {
+            Some(voucher) => format!(", {voucher}"),
+            None => String::new(),
+        };
         let mode = match prepared.mode() {
             Mode::Active => "",
             Mode::Shadow => ", in shadow mode",
@@ -91,8 +95,9 @@ impl RuleSet {
             return self.refused(name, &error);
         }
         let generation = self.generation();
-        let message =
-            format!("the component `{name}` {verb}{mode}: {rules} (generation {generation})");
+        let message = format!(
+            "the component `{name}` {verb}{mode}{voucher}: {rules} (generation {generation})"
+        );
         Notice { action, component: Some(name), refused: false, message }
     }
 

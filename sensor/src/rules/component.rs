@@ -38,6 +38,8 @@ pub(super) struct Loaded {
     cost: Histogram,
     /// Time that the last restart took, in ms: a slow one is a fault that weighs more.
     restart_ms: u64,
+    /// Who vouches for it, in words.
+    vouched_for: Option<Arc<str>>,
 }
 
 /// One call in so many is measured: two looks at the clock cost a tenth of a fast call.
@@ -99,6 +101,7 @@ impl Loaded {
             counters: ComponentCounters::default(),
             cost: Histogram::default(),
             restart_ms: 0,
+            vouched_for: prepared.voucher.map(|voucher| voucher.to_string().into()),
         }
     }
 
@@ -113,6 +116,15 @@ impl Loaded {
     /// The mode of the component holds for all of its rules, whatever was set for one of them.
     pub(super) fn forget_rule_modes(&mut self) {
         self.rules.iter_mut().for_each(|rule| rule.mode = None);
+    }
+
+    /// Change the modes of those of its rules for which there is an answer.
+    pub(super) fn change_rule_modes(&mut self, new: impl Fn(&str) -> Option<Option<Mode>>) {
+        for rule in &mut self.rules {
+            if let Some(mode) = new(&rule.info.id) {
+                rule.mode = mode;
+            }
+        }
     }
 
     pub(super) fn health_mut(&mut self) -> &mut Health {
@@ -400,6 +412,7 @@ impl Loaded {
             name: self.name().clone(),
             world: self.blueprint.exports.world,
             mode: self.mode,
+            vouched_for: self.vouched_for.clone(),
             quarantined_until_ns: self.health.quarantined_until_ns(),
             memory_bytes: self.instance.as_ref().map_or(0, Instance::memory_bytes),
             state_entries: keyed.map_or(0, Keyed::entries),

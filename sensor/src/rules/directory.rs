@@ -1,7 +1,8 @@
 //! A directory of rules: which components are in it, and which of them changed.
 //!
-//! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given. Other files,
-//! and those that start with a dot, are nobody's business.
+//! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given, and
+//! `NAME.wasm.minisig` its signature. Other files, and those that start with a dot, are nobody's
+//! business.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -15,6 +16,7 @@ use nix::fcntl::OFlag;
 use super::budget::{COMPONENT_BYTES_MAX, COMPONENTS_MAX, CONFIG_BYTES_MAX};
 use super::change::Change;
 use super::load::{LoadError, Loader, OperatorSettings, Prepared};
+use super::signature::{NotVouched, SIGNATURE_BYTES_MAX, signature_path};
 use super::trust::{self, Untrusted};
 
 /// Longest name of a component, in bytes: it is a label of metrics and part of log lines.
@@ -30,6 +32,8 @@ const SWAPS_MAX: usize = 3;
 pub enum Refusal {
     #[error("{0}")]
     Load(#[from] LoadError),
+    #[error("{0}")]
+    NotVouched(#[from] NotVouched),
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
     #[error("{path} is not a regular file")]
@@ -92,11 +96,12 @@ impl Stamp {
     }
 }
 
-/// State of a component's two files; the configuration may be missing.
+/// State of a component's files; all but the first may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Files {
     wasm: Stamp,
     config: Option<Stamp>,
+    signature: Option<Stamp>,
 }
 
 /// A directory of rules, and what was last taken from it.
@@ -235,9 +240,13 @@ impl Directory {
             }
             // A file that is gone again, or a link that leads nowhere, is not there.
             let Ok(metadata) = fs::metadata(self.path.join(&file_name)) else { continue };
-            let config = fs::metadata(self.config_path(&name)).ok();
-            let config = config.as_ref().map(Stamp::of);
-            present.insert(name, Files { wasm: Stamp::of(&metadata), config });
+            let stamp = |path| fs::metadata(path).ok().as_ref().map(Stamp::of);
+            let files = Files {
+                wasm: Stamp::of(&metadata),
+                config: stamp(self.config_path(&name)),
+                signature: stamp(signature_path(&self.wasm_path(&name))),
+            };
+            present.insert(name, files);
             if present.len() > LISTED_MAX {
                 present.pop_last();
             }
@@ -275,16 +284,26 @@ impl Directory {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(letter) {
             return Err(Refusal::Name);
         }
-        let wasm_path = self.path.join(format!("{name}.wasm"));
+        let wasm_path = self.wasm_path(name);
+        // The very bytes that are vouched for are compiled.
         let wasm = self.read(&wasm_path, COMPONENT_BYTES_MAX)?;
+        let signature = self.read_any(&signature_path(&wasm_path), SIGNATURE_BYTES_MAX)?;
+        let voucher = loader.policy().vouch(&wasm, signature.as_deref())?;
         let config_path = self.config_path(name);
-        let config = match self.read(&config_path, CONFIG_BYTES_MAX) {
-            Err(Refusal::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => vec![],
-            config => config?,
-        };
+        let config = self.read_any(&config_path, CONFIG_BYTES_MAX)?.unwrap_or_default();
         let config =
             String::from_utf8(config).map_err(|_| Refusal::ConfigNotText { path: config_path })?;
-        Ok(loader.load(name, &wasm, &config)?)
+        Ok(Prepared { voucher, ..loader.load(name, &wasm, &config)? })
+    }
+
+    /// Read a file that may be missing.
+    fn read_any(&self, path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, Refusal> {
+        match self.read(path, bytes_max) {
+            Err(Refusal::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
     }
 
     /// Read a file whole, up to one byte more than it may have: what is longer is refused later.
@@ -311,6 +330,10 @@ impl Directory {
             return Err(Refusal::Unstable { path });
         }
         Ok(bytes)
+    }
+
+    fn wasm_path(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}.wasm"))
     }
 
     fn config_path(&self, name: &str) -> PathBuf {

@@ -17,6 +17,7 @@ use super::host::{self, HostState};
 use super::instance::{Blueprint, Configured, Instance, NoStart};
 use super::interest::Interests;
 use super::metadata::{self, Permissions, RuleInfo};
+use super::signature::{SignaturePolicy, Voucher};
 use super::{World, wasi, wit};
 
 /// Whether a component's verdicts count.
@@ -95,15 +96,30 @@ impl OperatorSettings {
         *self.components.get(name).unwrap_or(&self.common)
     }
 
-    /// Whether a component with these rules is treated the same by both.
+    /// Whether the verdicts of a component count.
+    pub(super) fn mode(&self, component: &str) -> Mode {
+        self.component(component).mode
+    }
+
+    /// The mode of a rule, if it is to have one of its own.
+    pub(super) fn mode_of_rule(&self, id: &str) -> Option<Mode> {
+        self.rules.get(id).and_then(|rule| rule.mode)
+    }
+
+    /// Whether a component with these rules is loaded the same by both. Modes are no matter of
+    /// loading.
     pub(super) fn agree(
         &self,
         other: &OperatorSettings,
         component: &str,
         rules: &[Arc<str>],
     ) -> bool {
-        let same = |id: &Arc<str>| self.rules.get(&**id) == other.rules.get(&**id);
-        self.component(component) == other.component(component) && rules.iter().all(same)
+        let permitted = |of: &OperatorSettings, id: &Arc<str>| {
+            of.rules.get(&**id).and_then(|rule| rule.permissions)
+        };
+        let (this, that) = (self.component(component), other.component(component));
+        (this.permissions, this.budget) == (that.permissions, that.budget)
+            && rules.iter().all(|id| permitted(self, id) == permitted(other, id))
     }
 }
 
@@ -187,6 +203,7 @@ pub struct Loader {
     linker: Linker<HostState>,
     cache: Option<Arc<Cache>>,
     settings: Arc<OperatorSettings>,
+    policy: Arc<SignaturePolicy>,
 }
 
 impl std::fmt::Debug for Loader {
@@ -210,6 +227,8 @@ pub struct Prepared {
     /// Those of its rules are among them.
     pub(super) operator: Arc<OperatorSettings>,
     pub(super) digest: String,
+    /// Who vouches for it, if anybody does.
+    pub(super) voucher: Option<Voucher>,
     pub(super) from_cache: bool,
 }
 
@@ -265,7 +284,7 @@ impl Loader {
     pub fn new(engine: RuleEngine) -> Loader {
         let mut linker = Linker::new(engine.wasmtime());
         host::add_to_linker(&mut linker).expect("the host's functions have distinct names");
-        Loader { engine, linker, cache: None, settings: Arc::default() }
+        Loader { engine, linker, cache: None, settings: Arc::default(), policy: Arc::default() }
     }
 
     /// Keep compiled code in a cache.
@@ -273,6 +292,17 @@ impl Loader {
     pub fn with_cache(mut self, cache: Cache) -> Loader {
         self.cache = Some(Arc::new(cache));
         self
+    }
+
+    /// Load from directories only what this lets in.
+    #[must_use]
+    pub fn with_policy(mut self, policy: SignaturePolicy) -> Loader {
+        self.policy = Arc::new(policy);
+        self
+    }
+
+    pub(super) fn policy(&self) -> &SignaturePolicy {
+        &self.policy
     }
 
     /// Use these settings for all components that have none of their own.
@@ -329,6 +359,7 @@ impl Loader {
             settings,
             operator,
             digest,
+            voucher: None,
             from_cache,
         })
     }

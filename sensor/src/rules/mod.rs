@@ -35,6 +35,7 @@ mod precompiled;
 pub mod processes;
 mod set;
 mod sheet;
+pub mod signature;
 mod stats;
 mod text_set;
 pub mod trial;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::budget::{BATCH_EVENTS_MAX, COMPONENTS_MAX};
 use super::component::{Call, Loaded};
-use super::load::{Mode, Prepared};
+use super::load::{Mode, OperatorSettings, Prepared};
 use super::pack::Packer;
 use super::plan::{self, Plan};
 use super::processes::Processes;
@@ -32,6 +32,8 @@ pub struct RuleSet {
     measures_all: bool,
     /// Events dropped by rules that are not loaded any more.
     dropped_before: u64,
+    /// What the operator decided since the start, if anything.
+    operator: Option<Arc<OperatorSettings>>,
 }
 
 /// Why a component that was loaded cannot join the set.
@@ -81,13 +83,17 @@ impl RuleSet {
 
     /// Put a component into force, in place of the one of the same name. On an error, what was in
     /// force stays.
-    pub fn install(&mut self, prepared: Prepared) -> Result<(), InstallError> {
+    pub fn install(&mut self, mut prepared: Prepared) -> Result<(), InstallError> {
         let name = prepared.blueprint.name.clone();
         for other in self.components.iter().filter(|other| *other.name() != name) {
             if let Some(rule) = prepared.rules.iter().find(|rule| other.has_rule(&rule.id)) {
                 let component = other.name().clone();
                 return Err(InstallError::SameRule { rule: rule.id.clone(), component });
             }
+        }
+        if let Some(operator) = &self.operator {
+            prepared.settings.mode = operator.mode(&name);
+            prepared.operator = operator.clone();
         }
         match self.position(&name) {
             Ok(index) => {
@@ -108,6 +114,23 @@ impl RuleSet {
         self.dropped_before += self.components.remove(index).drops();
         self.changed();
         true
+    }
+
+    /// Put the modes into force that the operator changed. They hold also for components that are
+    /// being loaded with what was decided before.
+    pub fn change_modes(&mut self, was: &OperatorSettings, is: Arc<OperatorSettings>) {
+        for component in &mut self.components {
+            let name = component.name().clone();
+            if was.mode(&name) != is.mode(&name) {
+                component.set_mode(is.mode(&name));
+            }
+            component.change_rule_modes(|id| {
+                let mode = is.mode_of_rule(id);
+                (was.mode_of_rule(id) != mode).then_some(mode)
+            });
+        }
+        self.operator = Some(is);
+        self.changed();
     }
 
     /// Change whether a component's verdicts count. False when there is none of this name.

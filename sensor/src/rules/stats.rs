@@ -108,6 +108,9 @@ pub struct ComponentStats {
     pub name: Arc<str>,
     pub world: World,
     pub mode: Mode,
+    /// Who vouches for it, in words, if anybody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vouched_for: Option<Arc<str>>,
     /// Until when it is in quarantine, if it is.
     pub quarantined_until_ns: Option<u64>,
     /// Linear memory that it holds.

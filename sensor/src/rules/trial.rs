@@ -137,6 +137,7 @@ impl Prepared {
             settings: self.settings,
             operator: self.operator.clone(),
             digest: self.digest.clone(),
+            voucher: None,
             from_cache: self.from_cache,
         })
     }

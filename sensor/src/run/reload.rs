@@ -1,10 +1,13 @@
 //! SIGHUP, and a configuration that changes while the sensor runs.
 
+use std::sync::Arc;
+
 use super::{Rim, RunError};
 use crate::config::{self, Config};
 use crate::error_chain::ErrorChain;
 use crate::input::{HostInfo, Input};
 use crate::logging;
+use crate::rules::OperatorSettings;
 
 /// Keys that come into force at once. The others are read once, at the start.
 const LIVE: [&str; 10] = [
@@ -20,21 +23,24 @@ const LIVE: [&str; 10] = [
     "throttle.tree_rate",
 ];
 
+/// What is read at the start, of the rules: whom to trust among it, so that what a key vouched for
+/// does not stay in force when the key is no longer trusted.
+const RULES_AT_START: [&str; 5] = [
+    "rules.allowed_digests",
+    "rules.cache_dir",
+    "rules.dir",
+    "rules.require_signature",
+    "rules.trusted_keys",
+];
+
 /// Whether a key comes into force at once.
 fn is_live(key: &str) -> bool {
-    LIVE.contains(&key) || component_of_mode(key).is_some()
+    LIVE.contains(&key) || is_of_rules(key)
 }
 
-/// NAME of `rules.component.NAME.mode`.
-fn component_of_mode(key: &str) -> Option<String> {
-    match config::path_of(key).as_slice() {
-        [rules, component, name, mode]
-            if rules == "rules" && component == "component" && mode == "mode" =>
-        {
-            Some(name.clone())
-        }
-        _ => None,
-    }
+/// Whether a key is about how rules are treated.
+fn is_of_rules(key: &str) -> bool {
+    key.starts_with("rules.") && !RULES_AT_START.contains(&key)
 }
 
 impl Rim {
@@ -68,9 +74,13 @@ impl Rim {
         let (live, waiting): (Vec<String>, Vec<String>) =
             keys.into_iter().partition(|key| is_live(key));
         if !live.is_empty() {
+            let rules = self.config.rules.operator();
             self.config = config::take_over(&self.config, &new, &live);
-            for key in &live {
+            for key in live.iter().filter(|key| !is_of_rules(key)) {
                 self.apply(key)?;
+            }
+            if live.iter().any(|key| is_of_rules(key)) {
+                self.configure_rules(&rules);
             }
             tracing::info!("in force now: {}", live.join(", "));
         }
@@ -83,14 +93,19 @@ impl Rim {
         Ok(())
     }
 
+    /// Modes hold at once; a component with another budget or other permissions is replaced by
+    /// itself, with its state.
+    fn configure_rules(&mut self, was: &OperatorSettings) {
+        let is = self.config.rules.operator();
+        self.sensor.rules.change_modes(was, Arc::new(is.clone()));
+        if let Some(rules) = &self.rules {
+            rules.configure(is);
+        }
+    }
+
     /// Does what the new value of a live key asks for.
     fn apply(&mut self, key: &str) -> Result<(), RunError> {
-        let Config { log, host, self_test, rules, .. } = &self.config;
-        if let Some(name) = component_of_mode(key) {
-            let mode = rules.component.get(&name).map(|it| it.mode).unwrap_or_default();
-            self.sensor.rules.set_mode(&name, mode);
-            return Ok(());
-        }
+        let Config { log, host, self_test, .. } = &self.config;
         match key {
             "log.level" => {
                 if let Err(why) = logging::set_level(log.level) {
@@ -129,10 +144,27 @@ mod tests {
         other.redact = config::Redact { defaults: false, patterns: vec!["x".to_owned()] };
         other.throttle =
             config::Throttle { tree_rate: 1, tree_burst: 1, global_rate: 1, global_burst: 1 };
-        other.rules.component.insert("a.b".to_owned(), Default::default());
         let changed = config::changed_keys(&Config::default(), &other);
-        assert_eq!(changed.len(), LIVE.len() + 1, "{changed:?}");
+        assert_eq!(changed.len(), LIVE.len(), "{changed:?}");
         assert!(changed.iter().all(|key| is_live(key)), "{changed:?}");
-        assert!(!is_live("process.max") && !is_live("rules.component.a.permissions"));
+        assert!(!is_live("process.max"));
+    }
+
+    #[test]
+    fn what_is_read_of_the_rules_at_the_start_exists_and_the_rest_is_live() {
+        let mut other = Config::default();
+        other.rules.dir = Some("x".into());
+        other.rules.cache_dir = "x".into();
+        other.rules.trusted_keys = vec!["x".to_owned()];
+        other.rules.allowed_digests = vec!["x".to_owned()];
+        other.rules.require_signature = true;
+        let changed = config::changed_keys(&Config::default(), &other);
+        assert_eq!(changed, RULES_AT_START);
+        assert!(!changed.iter().any(|key| is_live(key)));
+        other.rules = config::Rules { time_ms: 1, ..config::Rules::default() };
+        other.rules.component.insert("a.b".to_owned(), Default::default());
+        other.rules.rule.insert("c".to_owned(), Default::default());
+        let changed = config::changed_keys(&Config::default(), &other);
+        assert!(changed.len() >= 2 && changed.iter().all(|key| is_live(key)), "{changed:?}");
     }
 }

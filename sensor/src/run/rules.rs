@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use crate::config;
 use crate::rules::{
-    Cache, Change, Directory, DirectoryError, EngineError, Loader, Metering, RuleEngine, RuleSet,
-    Watcher,
+    Cache, Change, Directory, DirectoryError, EngineError, Loader, Metering, OperatorSettings,
+    RuleEngine, RuleSet, Watcher,
 };
 
 /// Changes that may wait for the loop. The watcher waits when there are more: it merges what
@@ -21,6 +21,8 @@ pub enum RulesError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    #[error("{key}: {what}")]
+    Policy { key: &'static str, what: String },
 }
 
 /// A watched directory of rules.
@@ -56,6 +58,11 @@ impl Rules {
         }
     }
 
+    /// Puts other settings of the operator's into force.
+    pub(crate) fn configure(&self, settings: OperatorSettings) {
+        self.watcher.configure(settings);
+    }
+
     /// Looks at the directory now.
     pub(crate) fn rescan(&self) {
         self.watcher.rescan();
@@ -75,7 +82,8 @@ fn loader(config: &config::Rules) -> Result<Loader, RulesError> {
             loader
         }
     };
-    Ok(loader.with_operator(config.operator()))
+    let policy = config.policy().map_err(|(key, what)| RulesError::Policy { key, what })?;
+    Ok(loader.with_operator(config.operator()).with_policy(policy))
 }
 
 /// The rules of a directory, once: for a replay, and for `ocellus rules check`. Calls `each` with

@@ -33,12 +33,22 @@ static __always_inline int oc_in_exec(struct task_struct *task)
 	return oc_has(struct task_struct, in_execve) && oc_get_bits(task, in_execve);
 }
 
-#define OC_DIFFER(a, b, field) (oc_get(a, field) ^ oc_get(b, field))
-#define OC_CAPS_DIFFER(a, b, field) (oc_caps(&(a)->field) ^ oc_caps(&(b)->field))
+/*
+ * Zero when both are the same. The compiler would make a branch of each, and the verifier look at
+ * each combination of them: 200,000 instructions instead of 2,000.
+ */
+#define OC_XOR(a, b)                \
+	({                          \
+		oc_u64 x_ = (a) ^ (b); \
+		oc_forget(x_);      \
+		x_;                 \
+	})
+#define OC_DIFFER(a, b, field) OC_XOR(oc_get(a, field), oc_get(b, field))
+#define OC_CAPS_DIFFER(a, b, field) OC_XOR(oc_caps(&(a)->field), oc_caps(&(b)->field))
 
 static __noinline int oc_creds_differ(struct cred *a, struct cred *b)
 {
-	oc_u32 ids = OC_DIFFER(a, b, uid.val) | OC_DIFFER(a, b, gid.val) |
+	oc_u64 ids = OC_DIFFER(a, b, uid.val) | OC_DIFFER(a, b, gid.val) |
 		     OC_DIFFER(a, b, suid.val) | OC_DIFFER(a, b, sgid.val) |
 		     OC_DIFFER(a, b, euid.val) | OC_DIFFER(a, b, egid.val) |
 		     OC_DIFFER(a, b, fsuid.val) | OC_DIFFER(a, b, fsgid.val);
@@ -46,7 +56,7 @@ static __noinline int oc_creds_differ(struct cred *a, struct cred *b)
 		      OC_CAPS_DIFFER(a, b, cap_permitted) | OC_CAPS_DIFFER(a, b, cap_effective) |
 		      OC_CAPS_DIFFER(a, b, cap_bset) | OC_CAPS_DIFFER(a, b, cap_ambient);
 
-	return ids || sets;
+	return (ids | sets) != 0;
 }
 
 /* The running thread is about to get `next`: nothing can go wrong any more. */

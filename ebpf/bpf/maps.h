@@ -48,6 +48,7 @@ struct oc_scratch {
 	};
 	oc_u64 end;		/* bytes of the record so far */
 	oc_u64 copied;		/* bytes that a copy of user memory has so far */
+	oc_u64 slot;		/* its own number */
 	struct oc_walk walk;
 	oc_u8 path[OC_PATH_MAX + OC_NAME_MAX + 1];	/* a path, written from its end */
 	oc_u8 name[OC_NAME_MAX + 1];
@@ -95,11 +96,16 @@ static __always_inline void oc_count_lost(oc_u32 cause, oc_u32 kind)
 /* Takes a free slot; NULL when there is none, and the loss is counted. */
 static __always_inline struct oc_scratch *oc_take_slot(oc_u32 kind, oc_u32 *slot)
 {
+	struct oc_scratch *s;
+
 	if (bpf_map_pop_elem(&free_slots, slot)) {
 		oc_count_lost(OC_LOST_NO_SCRATCH, kind);
 		return 0;
 	}
-	return bpf_map_lookup_elem(&scratch, slot);
+	s = bpf_map_lookup_elem(&scratch, slot);
+	if (s)
+		s->slot = *slot;
+	return s;
 }
 
 /* The stack's lock may be refused (since 6.15, after a wait): a slot is worth some more tries. */

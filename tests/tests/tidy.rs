@@ -25,7 +25,7 @@ const OWNERS: [(&[&str], &[&str]); 9] = [
 ];
 
 /// Where the project may point. Others are one's mirror, or somebody's site that goes away.
-const HOSTS: [&str; 7] = [
+const HOSTS: [&str; 8] = [
     "github.com",
     "www.elastic.co",
     "attack.mitre.org",
@@ -33,6 +33,7 @@ const HOSTS: [&str; 7] = [
     "semver.org",
     "json-schema.org",
     "www.apache.org",
+    "jedisct1.github.io",
 ];
 
 /// Copied from elsewhere, and kept as they are there.

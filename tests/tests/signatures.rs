@@ -73,6 +73,8 @@ fn keys_are_made_once_sign_and_are_verified() {
     }
     refused(rules(dir, &["verify", "a.wasm", "--key", "other.pub"]), "not one of the keys");
     refused(rules(dir, &["verify", "a.wasm", "--key", "team.pug"]), "there is no such file");
+    let said = done(rules(dir, &["inspect", "a.wasm"]));
+    assert!(said.contains("signature it is signed by key"), "{said}");
     fs::copy(dir.join("a.wasm.minisig"), dir.join("b.wasm.minisig")).expect("both are there");
     refused(rules(dir, &["verify", "a.wasm", "b.wasm", "--key", "team.pub"]), "1 of 2 files");
     refused(rules(dir, &["sign", "a.wasm", "--key", "team.pub"]), "not a secret key");
@@ -186,6 +188,12 @@ fn a_sensor_takes_what_is_signed_and_keeps_it_when_it_is_altered() {
         running.wait_for_log(log);
     }
     assert_eq!(alerts("anew"), json!(["second", "allowed"]));
+
+    // What it is told counts as well.
+    fs::write(watched.join("a.toml"), "words = []\n").expect("it is writable");
+    running.wait_for_log("the component `a` is refused: of its configuration");
+    done(rules(&watched, &["sign", "a.toml", "--key", "../made/team.key"]));
+    running.wait_for_log_times("the component `a` has a new version, signed by key", 2);
     let socket = dir.path().join("control.sock");
     let list = ["list", "--socket", socket.to_str().expect("UTF-8")];
     let list = done(rules(&made, &list));

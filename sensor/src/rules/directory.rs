@@ -1,8 +1,8 @@
 //! A directory of rules: which components are in it, and which of them changed.
 //!
 //! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given, and
-//! `NAME.wasm.minisig` its signature. Other files, and those that start with a dot, are nobody's
-//! business.
+//! `NAME.wasm.minisig` and `NAME.toml.minisig` are their signatures. Other files, and those that
+//! start with a dot, are nobody's business.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -44,6 +44,8 @@ pub enum Refusal {
     Unstable { path: PathBuf },
     #[error("its configuration {path} is not UTF-8 text")]
     ConfigNotText { path: PathBuf },
+    #[error("of its configuration {path}: {why}")]
+    ConfigNotVouched { path: PathBuf, why: NotVouched },
     #[error(
         "its file name is no name for a component: letters, digits, `.`, `_` and `-`, at most \
          {NAME_BYTES_MAX} bytes"
@@ -102,12 +104,15 @@ pub(super) struct Files {
     wasm: Stamp,
     config: Option<Stamp>,
     signature: Option<Stamp>,
+    config_signature: Option<Stamp>,
 }
 
 /// A directory of rules, and what was last taken from it.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// Its owner is trusted, whoever that is.
+    of_anybody: bool,
     known: BTreeMap<String, Known>,
 }
 
@@ -132,18 +137,21 @@ pub(super) struct Findings {
 }
 
 impl Directory {
-    /// Check that a directory can be used.
+    /// Check that a directory can be used by a sensor: that nobody can write to it but root and
+    /// the sensor's user.
     pub fn open(path: &Path) -> Result<Directory, DirectoryError> {
-        let directory = Directory { path: path.to_owned(), known: BTreeMap::new() };
-        let metadata = directory.check()?;
-        let user = nix::unistd::geteuid().as_raw();
-        if metadata.uid() != 0 && metadata.uid() != user {
-            tracing::warn!(
-                "the rules directory {} belongs to user {}, who decides with it what is reported",
-                path.display(),
-                metadata.uid()
-            );
-        }
+        Directory::open_with(path, false)
+    }
+
+    /// Open a directory that may belong to anybody. For replays and the commands of rule authors:
+    /// who runs them has named the directory, and what is in it decides nothing for anybody else.
+    pub fn open_of_anybody(path: &Path) -> Result<Directory, DirectoryError> {
+        Directory::open_with(path, true)
+    }
+
+    fn open_with(path: &Path, of_anybody: bool) -> Result<Directory, DirectoryError> {
+        let directory = Directory { path: path.to_owned(), of_anybody, known: BTreeMap::new() };
+        directory.check()?;
         Ok(directory)
     }
 
@@ -180,9 +188,18 @@ impl Directory {
         if !metadata.is_dir() {
             return Err(DirectoryError::NotADirectory { path });
         }
-        match trust::check_mode(&metadata) {
+        match self.check_trust(&metadata, &metadata) {
             Ok(()) => Ok(metadata),
             Err(why) => Err(DirectoryError::Untrusted { path, why }),
+        }
+    }
+
+    /// Whether what has this metadata is trusted, in a directory with that.
+    fn check_trust(&self, metadata: &Metadata, directory: &Metadata) -> Result<(), Untrusted> {
+        if self.of_anybody && metadata.uid() == directory.uid() {
+            trust::check_mode(metadata)
+        } else {
+            trust::check(metadata)
         }
     }
 
@@ -241,10 +258,12 @@ impl Directory {
             // A file that is gone again, or a link that leads nowhere, is not there.
             let Ok(metadata) = fs::metadata(self.path.join(&file_name)) else { continue };
             let stamp = |path| fs::metadata(path).ok().as_ref().map(Stamp::of);
+            let config_path = self.config_path(&name);
             let files = Files {
                 wasm: Stamp::of(&metadata),
-                config: stamp(self.config_path(&name)),
                 signature: stamp(signature_path(&self.wasm_path(&name))),
+                config_signature: stamp(signature_path(&config_path)),
+                config: stamp(config_path),
             };
             present.insert(name, files);
             if present.len() > LISTED_MAX {
@@ -289,11 +308,21 @@ impl Directory {
         let wasm = self.read(&wasm_path, COMPONENT_BYTES_MAX)?;
         let signature = self.read_any(&signature_path(&wasm_path), SIGNATURE_BYTES_MAX)?;
         let voucher = loader.policy().vouch(&wasm, signature.as_deref())?;
-        let config_path = self.config_path(name);
-        let config = self.read_any(&config_path, CONFIG_BYTES_MAX)?.unwrap_or_default();
-        let config =
-            String::from_utf8(config).map_err(|_| Refusal::ConfigNotText { path: config_path })?;
+        let config = self.load_config(name, loader)?;
         Ok(Prepared { voucher, ..loader.load(name, &wasm, &config)? })
+    }
+
+    /// What a component is told decides what it finds: it takes the same to be trusted.
+    fn load_config(&self, name: &str, loader: &Loader) -> Result<String, Refusal> {
+        let path = self.config_path(name);
+        let Some(config) = self.read_any(&path, CONFIG_BYTES_MAX)? else {
+            return Ok(String::new());
+        };
+        let signature = self.read_any(&signature_path(&path), SIGNATURE_BYTES_MAX)?;
+        if let Err(why) = loader.policy().vouch(&config, signature.as_deref()) {
+            return Err(Refusal::ConfigNotVouched { path, why });
+        }
+        String::from_utf8(config).map_err(|_| Refusal::ConfigNotText { path })
     }
 
     /// Read a file that may be missing.
@@ -320,7 +349,7 @@ impl Directory {
         if !before.is_file() {
             return Err(Refusal::NotAFile { path });
         }
-        if let Err(why) = trust::check_in(&before, &directory) {
+        if let Err(why) = self.check_trust(&before, &directory) {
             return Err(Refusal::Untrusted { path, why });
         }
         let mut bytes = Vec::new();

@@ -26,7 +26,7 @@ const OWNERS: [(&[&str], &[&str]); 10] = [
 ];
 
 /// Where the project may point. Others are one's mirror, or somebody's site that goes away.
-const HOSTS: [&str; 7] = [
+const HOSTS: [&str; 8] = [
     "github.com",
     "www.elastic.co",
     "attack.mitre.org",
@@ -34,6 +34,7 @@ const HOSTS: [&str; 7] = [
     "semver.org",
     "json-schema.org",
     "www.apache.org",
+    "jedisct1.github.io",
 ];
 
 /// Copied from elsewhere, and kept as they are there.

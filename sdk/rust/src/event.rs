@@ -35,13 +35,15 @@ impl<'a> Event<'a> {
 
     /// The packed event, and the column in it, of a field that is packed.
     #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
-    fn packed(&self, field: Field) -> Option<(Packed<'a>, u32)> {
-        let packed = self.packed?;
-        let column = field.column()?;
+    #[inline]
+    fn packed(&self, field: Field) -> Option<(&Packed<'a>, u32)> {
+        let packed = self.packed.as_ref()?;
+        let column = field.column();
         packed.has(column).then_some((packed, column))
     }
 
     /// A text field. None when the event does not have it.
+    #[inline]
     pub fn text(&self, field: Field) -> Option<Text<'a>> {
         #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
         if let Some((packed, column)) = self.packed(field) {
@@ -53,6 +55,7 @@ impl<'a> Event<'a> {
 
     /// A number or a time (nanoseconds since the epoch). A flag is 0 or 1. None when the event
     /// does not have it.
+    #[inline]
     pub fn number(&self, field: Field) -> Option<u64> {
         #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
         if let Some((packed, column)) = self.packed(field) {
@@ -64,12 +67,14 @@ impl<'a> Event<'a> {
 
     /// Whether the event has the flag and it is set. [`Event::number`] tells a flag that is not
     /// set from one that is not known.
+    #[inline]
     pub fn flag(&self, field: Field) -> bool {
         self.number(field) == Some(1)
     }
 
     /// All values of a field that holds several texts; a text field gives one. Empty when the event
     /// does not have it.
+    #[inline]
     pub fn texts(&self, field: Field) -> Vec<Text<'a>> {
         #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
         if let Some((packed, column)) = self.packed(field) {
@@ -101,6 +106,7 @@ impl<'a> Event<'a> {
 
     /// Compare a field with a set, without copying anything. A field of several texts passes when
     /// one of them does; a field that the event does not have never passes.
+    #[inline]
     pub fn test(&self, field: Field, how: Match, set: &Set) -> bool {
         #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
         if let Some((packed, column)) = self.packed(field) {

@@ -41,35 +41,39 @@ impl Field {
         Self { name, index, field_type }
     }
 
-    /// The field's column in packed events, asked for once. None when it has none.
+    /// The field's column in packed events, asked for once; beyond every column when it has none.
     #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
-    pub(crate) fn column(self) -> Option<u32> {
-        let slot = &COLUMNS[usize::from(self.index)];
-        match slot.load(Ordering::Relaxed) {
-            UNKNOWN => None,
-            UNASKED => {
-                let column = self.number().map_or(UNKNOWN, |number| {
-                    let column = host::column_of(number);
-                    if column == UNASKED { UNKNOWN } else { column }
-                });
-                slot.store(column, Ordering::Relaxed);
-                (column != UNKNOWN).then_some(column)
-            }
-            column => Some(column),
+    #[inline]
+    pub(crate) fn column(self) -> u32 {
+        match COLUMNS[usize::from(self.index)].load(Ordering::Relaxed) {
+            UNASKED => self.ask_column(),
+            column => column,
         }
     }
 
     #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    #[cold]
+    fn ask_column(self) -> u32 {
+        // What the sensor does not pack it gives as `UNASKED`: it shall not be asked again.
+        let column = self.number().map_or(UNKNOWN, host::column_of).min(UNKNOWN);
+        COLUMNS[usize::from(self.index)].store(column, Ordering::Relaxed);
+        column
+    }
+
+    #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    #[inline]
     pub(crate) fn is_text(self) -> bool {
         self.field_type == FieldType::Text
     }
 
     #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    #[inline]
     pub(crate) fn is_texts(self) -> bool {
         self.field_type == FieldType::Texts
     }
 
     #[cfg(any(feature = "batch", not(target_arch = "wasm32")))]
+    #[inline]
     pub(crate) fn is_number(self) -> bool {
         !self.is_text() && !self.is_texts()
     }
@@ -80,22 +84,28 @@ impl Field {
     }
 
     /// The sensor's number for the field, asked for once. None when the sensor does not know it.
+    #[inline]
     pub(crate) fn number(self) -> Option<u32> {
-        let slot = &NUMBERS[usize::from(self.index)];
-        match slot.load(Ordering::Relaxed) {
+        match NUMBERS[usize::from(self.index)].load(Ordering::Relaxed) {
             UNKNOWN => None,
-            UNASKED => match host::resolve(self.name) {
-                Ok(number) => {
-                    slot.store(number, Ordering::Relaxed);
-                    Some(number)
-                }
-                Err(reason) => {
-                    slot.store(UNKNOWN, Ordering::Relaxed);
-                    crate::warn!("this sensor has no field {}: {reason}", self.name);
-                    None
-                }
-            },
+            UNASKED => self.ask_number(),
             number => Some(number),
+        }
+    }
+
+    #[cold]
+    fn ask_number(self) -> Option<u32> {
+        let slot = &NUMBERS[usize::from(self.index)];
+        match host::resolve(self.name) {
+            Ok(number) => {
+                slot.store(number, Ordering::Relaxed);
+                Some(number)
+            }
+            Err(reason) => {
+                slot.store(UNKNOWN, Ordering::Relaxed);
+                crate::warn!("this sensor has no field {}: {reason}", self.name);
+                None
+            }
         }
     }
 

@@ -14,18 +14,22 @@ pub(crate) struct Packed<'a> {
 
 impl<'a> Packed<'a> {
     /// Whether the batch has a column; one that was asked for too late it has not.
+    #[inline]
     pub fn has(&self, column: u32) -> bool {
         column < self.columns
     }
 
+    #[inline]
     pub fn number(&self, column: u32) -> Option<u64> {
         self.words.get(column as usize).copied().filter(|word| *word != ABSENT)
     }
 
+    #[inline]
     pub fn text(&self, column: u32) -> Option<&'a str> {
         self.referred(self.number(column)?)
     }
 
+    #[inline]
     pub fn texts(&self, column: u32) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
         let range = self.number(column).map(parts).unwrap_or_default();
         let (Packed { text, words, .. }, (count, start)) = (*self, range);
@@ -33,18 +37,21 @@ impl<'a> Packed<'a> {
         words.iter().map(move |word| refer(text, *word).unwrap_or_default())
     }
 
+    #[inline]
     fn referred(&self, word: u64) -> Option<&'a str> {
         refer(self.text, word)
     }
 }
 
 /// The text that a word stands for.
+#[inline]
 fn refer(text: &str, word: u64) -> Option<&str> {
     let (len, start) = parts(word);
     text.get(start..start + len)
 }
 
 /// A length, and a start.
+#[inline]
 fn parts(word: u64) -> (usize, usize) {
     ((word >> 32) as usize, (word & 0xffff_ffff) as usize)
 }

@@ -86,7 +86,7 @@ pub enum RulesCommand {
     },
     /// Sign components: each gets FILE.minisig beside it
     Sign {
-        /// Components (*.wasm), and what they are told (*.toml)
+        /// Components (*.wasm)
         #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
         /// Secret key, as `ocellus rules keys` or minisign made it
@@ -98,7 +98,7 @@ pub enum RulesCommand {
     },
     /// Tell who signed components, and whether they are as they were then
     Verify {
-        /// Components (*.wasm), and what they are told (*.toml)
+        /// Components (*.wasm)
         #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
         /// Public key, or a .pub file [default: the configuration's `rules.trusted_keys`]

@@ -1,8 +1,8 @@
 //! A directory of rules: which components are in it, and which of them changed.
 //!
 //! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given, and
-//! `NAME.wasm.minisig` and `NAME.toml.minisig` are their signatures. Other files, and those that
-//! start with a dot, are nobody's business.
+//! `NAME.wasm.minisig` its signature. Other files, and those that start with a dot, are nobody's
+//! business.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -44,8 +44,6 @@ pub enum Refusal {
     Unstable { path: PathBuf },
     #[error("its configuration {path} is not UTF-8 text")]
     ConfigNotText { path: PathBuf },
-    #[error("of its configuration {path}: {why}")]
-    ConfigNotVouched { path: PathBuf, why: NotVouched },
     #[error(
         "its file name is no name for a component: letters, digits, `.`, `_` and `-`, at most \
          {NAME_BYTES_MAX} bytes"
@@ -104,7 +102,6 @@ pub(super) struct Files {
     wasm: Stamp,
     config: Option<Stamp>,
     signature: Option<Stamp>,
-    config_signature: Option<Stamp>,
 }
 
 /// A directory of rules, and what was last taken from it.
@@ -258,12 +255,10 @@ impl Directory {
             // A file that is gone again, or a link that leads nowhere, is not there.
             let Ok(metadata) = fs::metadata(self.path.join(&file_name)) else { continue };
             let stamp = |path| fs::metadata(path).ok().as_ref().map(Stamp::of);
-            let config_path = self.config_path(&name);
             let files = Files {
                 wasm: Stamp::of(&metadata),
                 signature: stamp(signature_path(&self.wasm_path(&name))),
-                config_signature: stamp(signature_path(&config_path)),
-                config: stamp(config_path),
+                config: stamp(self.config_path(&name)),
             };
             present.insert(name, files);
             if present.len() > LISTED_MAX {
@@ -308,21 +303,11 @@ impl Directory {
         let wasm = self.read(&wasm_path, COMPONENT_BYTES_MAX)?;
         let signature = self.read_any(&signature_path(&wasm_path), SIGNATURE_BYTES_MAX)?;
         let voucher = loader.policy().vouch(&wasm, signature.as_deref())?;
-        let config = self.load_config(name, loader)?;
+        let config_path = self.config_path(name);
+        let config = self.read_any(&config_path, CONFIG_BYTES_MAX)?.unwrap_or_default();
+        let config =
+            String::from_utf8(config).map_err(|_| Refusal::ConfigNotText { path: config_path })?;
         Ok(Prepared { voucher, ..loader.load(name, &wasm, &config)? })
-    }
-
-    /// What a component is told decides what it finds: it takes the same to be trusted.
-    fn load_config(&self, name: &str, loader: &Loader) -> Result<String, Refusal> {
-        let path = self.config_path(name);
-        let Some(config) = self.read_any(&path, CONFIG_BYTES_MAX)? else {
-            return Ok(String::new());
-        };
-        let signature = self.read_any(&signature_path(&path), SIGNATURE_BYTES_MAX)?;
-        if let Err(why) = loader.policy().vouch(&config, signature.as_deref()) {
-            return Err(Refusal::ConfigNotVouched { path, why });
-        }
-        String::from_utf8(config).map_err(|_| Refusal::ConfigNotText { path })
     }
 
     /// Read a file that may be missing.

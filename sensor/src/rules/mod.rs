@@ -23,6 +23,7 @@ mod host;
 mod instance;
 mod interest;
 pub mod keyed;
+mod known;
 mod limits;
 mod load;
 mod metadata;

@@ -25,6 +25,10 @@ pub(super) struct Packer {
     batch: Arc<wit::Batch>,
     /// Positions of the batch's events.
     shown: Vec<u32>,
+    /// What the batch was made of, and whether with the environment: the next component may want
+    /// the same.
+    made_of: Vec<wit::Candidate>,
+    made_with: Option<bool>,
 }
 
 /// Events, packed one after another.
@@ -59,6 +63,7 @@ impl Packer {
     /// Forget the events before, and take over new columns.
     pub fn begin(&mut self, columns: &Columns, events: usize) {
         columns.update(&mut self.columns);
+        self.made_with = None;
         for arena in [&mut self.open, &mut self.with_environment] {
             arena.rows.clear();
             arena.rows.resize(events, None);
@@ -76,7 +81,13 @@ impl Packer {
         wanted: &[wit::Candidate],
         environment: bool,
     ) -> (&Arc<wit::Batch>, &[u32], usize) {
-        let Packer { columns, open, with_environment, batch, shown } = self;
+        if self.made_with == Some(environment) && self.made_of == wanted {
+            return (&self.batch, &self.shown, self.batch.candidates.len());
+        }
+        self.made_of.clear();
+        self.made_of.extend_from_slice(wanted);
+        self.made_with = Some(environment);
+        let Packer { columns, open, with_environment, batch, shown, .. } = self;
         let arena = if environment { with_environment } else { open };
         if Arc::get_mut(batch).is_none() {
             *batch = Arc::default();
@@ -211,6 +222,23 @@ mod tests {
         let (count, start) = ((row[0] >> 32) as usize, (row[0] & 0xffff_ffff) as usize);
         let args: Vec<_> = row[start..start + count].iter().map(|w| text(batch, 1, *w)).collect();
         assert_eq!(args, ["ccc", "-i"]);
+    }
+
+    #[test]
+    fn who_wants_the_same_gets_the_same_batch() {
+        let events = [event("a"), event("bb")];
+        let mut packer = packer(2);
+        let wanted = [candidate(0, 0), candidate(1, 0)];
+        let batch = |packer: &mut Packer, wanted: &[wit::Candidate], environment| {
+            Arc::as_ptr(packer.gather(&events, wanted, environment).0)
+        };
+        let first = packer.gather(&events, &wanted, false).0.clone();
+        assert_eq!(batch(&mut packer, &wanted, false), Arc::as_ptr(&first));
+        assert_ne!(batch(&mut packer, &wanted[1..], false), Arc::as_ptr(&first));
+        assert_eq!(packer.gather(&events, &wanted, true).0.words.len(), first.words.len() + 2);
+        let columns = Columns::default();
+        packer.begin(&columns, 2);
+        assert_eq!(packer.gather(&[event("c"), event("d")], &wanted, false).0.text, "c-icd-id");
     }
 
     #[test]

@@ -202,7 +202,8 @@ impl RuleSet {
         processes: &mut Option<Box<dyn Processes>>,
     ) -> Vec<Verdict> {
         debug_assert!(events.len() <= BATCH_EVENTS_MAX, "{} events", events.len());
-        let mut verdicts = vec![Verdict::new(self.generation); events.len()];
+        let mut verdicts = Vec::with_capacity(events.len());
+        verdicts.resize_with(events.len(), || Verdict::new(self.generation));
         if !self.find_candidates(events) {
             return verdicts;
         }

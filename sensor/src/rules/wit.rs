@@ -6,6 +6,7 @@ wasmtime::component::bindgen!({
     path: "../wit",
     world: "batch-rule",
     imports: { default: trappable },
+    additional_derives: [PartialEq],
 });
 
 pub use self::ocellus::rule::event;

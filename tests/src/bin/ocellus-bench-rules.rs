@@ -1,6 +1,6 @@
 //! `make bench-rules`: what a rule costs, by how it is called and how many there are, and how long
-//! it takes until a changed rule judges. With an argument, only the lines that have it in them, for
-//! a profile.
+//! it takes until a changed rule judges. With an argument, only the lines that have it in them, and
+//! with another, only for so many rules: for a profile.
 
 use std::fs;
 use std::hint::black_box;
@@ -61,7 +61,9 @@ fn main() -> Result<(), Failure> {
         (empty(n, false, Some(term)), String::new())
     };
     line("not a candidate, each rule another name", |count| sets(count, &apart), &batches)?;
-    shipped(&batches)?;
+    if std::env::args().nth(1).is_none_or(|wanted| wanted == "shipped") {
+        shipped(&batches)?;
+    }
     if std::env::args().len() > 1 {
         return Ok(());
     }
@@ -81,7 +83,8 @@ fn line(
         return Ok(());
     }
     print!("{name:<44}");
-    for count in COUNTS {
+    let only = std::env::args().nth(2).and_then(|count| count.parse().ok());
+    for count in COUNTS.into_iter().filter(|count| only.is_none_or(|only: usize| only == *count)) {
         let mut judge = make(count)?;
         let total = median(batches, &mut judge);
         print!("{:>9.1}", total / (EVENTS * count) as f64);

@@ -15,10 +15,9 @@ mod perf;
 mod places;
 mod record;
 mod rings;
+mod taken;
 mod tracefs;
 
-use std::collections::VecDeque;
-use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
@@ -39,6 +38,7 @@ use maker::{Hit, Maker, Tells};
 use perf::PerfEvent;
 use record::{Clock, Entry};
 use rings::{Cpus, Ring};
+use taken::{Taken, TakenHit};
 use tracefs::Definitions;
 
 /// How long a fork or an exit lies in its ring at most, unless something else wakes the reader. A
@@ -59,23 +59,6 @@ pub struct Kprobe {
     taken: Taken,
     /// Found in the rings.
     lost: LostCounts,
-}
-
-/// What was taken out of the rings and waits to be handed over.
-#[derive(Debug, Default)]
-struct Taken {
-    bytes: Vec<u8>,
-    /// In the order of time.
-    hits: VecDeque<TakenHit>,
-}
-
-#[derive(Debug)]
-struct TakenHit {
-    hit: Hit,
-    /// Index of the probe.
-    probe: usize,
-    /// What it wrote.
-    raw: Range<usize>,
 }
 
 /// What this backend does not give, in the words of the log and of `ocellus doctor`.
@@ -192,14 +175,14 @@ impl Kprobe {
     pub fn drain(&mut self, max_records: usize, mut each: impl FnMut(&[u8])) -> usize {
         let mut handed = 0;
         while handed < max_records {
-            let Some(next) = self.taken.hits.pop_front() else {
+            let Some(next) = self.taken.pop() else {
                 if self.take() == 0 {
                     return handed;
                 }
                 continue;
             };
             let Some(probe) = self.probes.get(next.probe) else { continue };
-            let raw = self.taken.bytes.get(next.raw).unwrap_or_default();
+            let raw = self.taken.raw(&next);
             let made = match Fields::new(&probe.layout, raw) {
                 Some(fields) => self.maker.make(probe.tells, &next.hit, &fields),
                 // Shorter than the kernel said that it would be. It is no record either, and
@@ -218,9 +201,10 @@ impl Kprobe {
     fn take(&mut self) -> usize {
         // So that the descriptor is not readable any more. It cannot fail but for being too early.
         let _ = self.timer.wait();
-        let Taken { bytes, hits } = &mut self.taken;
-        bytes.clear();
-        hits.clear();
+        self.taken.begin();
+        let (bytes, hits) = self.taken.parts();
+        let mut came = 0;
+        let until_ns = boottime_ns();
         let monotonic_offset_ns = monotonic_offset_ns();
         for (index, probe) in in_taking_order(&mut self.probes) {
             let offset_ns = match probe.rings.clock() {
@@ -234,6 +218,7 @@ impl Kprobe {
                     match entry {
                         Entry::Sample(sample) => {
                             ring.note_sample();
+                            came += 1;
                             hits.push_back(TakenHit {
                                 hit: Hit {
                                     time_ns: sample.time_ns.wrapping_add(offset_ns),
@@ -258,9 +243,7 @@ impl Kprobe {
         }
         let probes = &self.probes;
         let is_name = |index: usize| probes[index].tells == Tells::ExecName;
-        // A name comes before its exec even where both have the same time.
-        hits.make_contiguous().sort_by_key(|taken| (taken.hit.time_ns, !is_name(taken.probe)));
-        hits.len()
+        self.taken.sort(came, until_ns, is_name)
     }
 
     /// Records lost since the backend was opened, summed over CPUs. Follows CPUs that come and go.

@@ -15,7 +15,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// by the sensor. They are given on the command line, so that a rule's manifest needs none.
 const PROFILE: [&str; 6] = [
     "profile.ocellus-rule.inherits=\"release\"",
-    "profile.ocellus-rule.opt-level=\"s\"",
+    "profile.ocellus-rule.opt-level=3",
     "profile.ocellus-rule.lto=true",
     "profile.ocellus-rule.codegen-units=1",
     "profile.ocellus-rule.panic=\"abort\"",

@@ -1,7 +1,7 @@
 //! `make test-kernels` and `make bench-kernel`: the sensor on real kernels, in virtual machines.
 //!
 //! `ocellus-kernels test [SERIES…]` boots each kernel and runs there what a test of this repository
-//! can say of a kernel; `ocellus-kernels bench [SERIES…]` measures what the sensor costs there.
+//! can say of a kernel, `--short` a part of it; `ocellus-kernels bench [SERIES…]` measures what the sensor costs there.
 //! `ocellus-kernels run SERIES COMMAND` runs one command in a guest that has
 //! the sensor and the tests, for whoever looks for the reason.
 
@@ -23,8 +23,10 @@ use std::time::Duration;
 use ocellus_tests::vm::{Boot, Image, fetch};
 
 use built::Built;
+use matrix::Extent;
 
-const USAGE: &str = "usage: ocellus-kernels test [SERIES…] | bench [SERIES…] | run SERIES COMMAND…";
+const USAGE: &str =
+    "usage: ocellus-kernels test [--short] [SERIES…] | bench [SERIES…] | run SERIES COMMAND…";
 
 /// A guest that somebody works with may take its time.
 const RUN_LIMIT: Duration = Duration::from_secs(3_600);
@@ -32,7 +34,10 @@ const RUN_LIMIT: Duration = Duration::from_secs(3_600);
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
-        Some((command, series)) if command == "test" => matrix::run(series),
+        Some((command, rest)) if command == "test" => match rest.split_first() {
+            Some((flag, series)) if flag == "--short" => matrix::run(series, Extent::Short),
+            _ => matrix::run(rest, Extent::Whole),
+        },
         Some((command, series)) if command == "bench" => bench::run(series),
         Some((command, rest)) if command == "run" => run(rest),
         _ => Err(io::Error::other(USAGE)),

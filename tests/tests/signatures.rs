@@ -73,6 +73,8 @@ fn keys_are_made_once_sign_and_are_verified() {
     }
     refused(rules(dir, &["verify", "a.wasm", "--key", "other.pub"]), "not one of the keys");
     refused(rules(dir, &["verify", "a.wasm", "--key", "team.pug"]), "there is no such file");
+    let said = done(rules(dir, &["inspect", "a.wasm"]));
+    assert!(said.contains("signature it is signed by key"), "{said}");
     fs::copy(dir.join("a.wasm.minisig"), dir.join("b.wasm.minisig")).expect("both are there");
     refused(rules(dir, &["verify", "a.wasm", "b.wasm", "--key", "team.pub"]), "1 of 2 files");
     refused(rules(dir, &["sign", "a.wasm", "--key", "team.pub"]), "not a secret key");

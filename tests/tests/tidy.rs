@@ -11,9 +11,10 @@ const TEST_LINES_MAX: usize = 650;
 const COLUMNS_MAX: usize = 100;
 
 /// Big dependencies, and where alone they may be named: each has one owner.
-const OWNERS: [(&[&str], &[&str]); 9] = [
+const OWNERS: [(&[&str], &[&str]); 10] = [
     (&["wasmtime"], &["sensor/src/rules/"]),
     (&["aya", "aya_obj"], &["sensor/src/backend/ebpf"]),
+    (&["minisign"], &["sensor/src/rules/signature"]),
     (&["tokio"], &["sensor/src/run/", "sensor/src/rules/watch.rs", "sensor/src/control/"]),
     (&["ureq"], &["sensor/src/sink/net/bulk.rs"]),
     (&["rustls", "rustls_native_certs", "ring"], &["sensor/src/sink/net/"]),

@@ -7,9 +7,10 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
+use ocellus::rules::budget::Budget;
 use ocellus::rules::{
-    Change, Directory, DirectoryError, Loader, Metering, Mode, OperatorSettings, Refusal,
-    RuleEngine, RuleSet, RuleSettings, Settings, Watcher,
+    Change, Directory, DirectoryError, Loader, Metering, Mode, OperatorSettings, Permissions,
+    Refusal, RuleEngine, RuleSet, RuleSettings, Settings, Watcher,
 };
 use ocellus_tests::guest::{Action, Guest};
 use tempfile::TempDir;
@@ -316,6 +317,26 @@ fn what_others_can_write_is_refused_until_they_cannot() {
 }
 
 #[test]
+fn what_belongs_to_another_user_is_for_trials_only() {
+    assert!(nix::unistd::geteuid().is_root(), "this test changes owners: run it as root");
+    let directory = directory();
+    let path = directory.path();
+    put(path, "a.wasm", &wasm("mine"));
+    put(path, "b.wasm", &wasm("theirs"));
+    std::os::unix::fs::chown(path.join("b.wasm"), Some(65_534), None).unwrap();
+    let load = |mut directory: Directory| -> Vec<String> {
+        directory.load_all(&loader()).unwrap().iter().map(rule_of).collect()
+    };
+    let loaded = load(Directory::open(path).unwrap());
+    assert_eq!(loaded[0], "a: mine");
+    assert!(loaded[1].contains("b.wasm is not trusted: it belongs to user 65534"), "{loaded:?}");
+    std::os::unix::fs::chown(path, Some(65_534), None).unwrap();
+    let error = Directory::open(path).unwrap_err().to_string();
+    assert!(error.contains("is not trusted: it belongs to user 65534"), "{error}");
+    assert_eq!(load(Directory::open_of_anybody(path).unwrap()), ["a: mine", "b: theirs"]);
+}
+
+#[test]
 fn links_are_followed_and_checked() {
     let (directory, elsewhere) = (directory(), directory());
     put(elsewhere.path(), "target", &wasm("linked"));
@@ -354,21 +375,27 @@ fn other_settings_replace_what_they_are_about_and_nothing_else() {
     }
     let mut watched = Watched::of(opened);
     let generation = set.generation();
-    let shadow = RuleSettings { mode: Some(Mode::Shadow), permissions: None };
-    let off = Settings { mode: Mode::Off, ..Settings::default() };
+    let may_tag = Permissions { tag: true, ..Permissions::NONE };
+    let own = RuleSettings { mode: Some(Mode::Shadow), permissions: Some(may_tag) };
     let mut settings = OperatorSettings::default();
-    settings.rules.insert("first".into(), shadow);
-    settings.rules.insert("nobody".into(), shadow);
+    settings.rules.insert("first".into(), own);
+    settings.rules.insert("nobody".into(), own);
     watched.watcher.configure(settings.clone());
     let change = watched.next();
     assert_eq!(rule_of(&change), "a: first");
     set.apply(change);
-    settings.components.insert("b".into(), off);
-    watched.watcher.configure(settings);
+    let slower = Budget { time_ms: 20, ..Budget::default() };
+    settings.components.insert("b".into(), Settings { budget: slower, ..Settings::default() });
+    watched.watcher.configure(settings.clone());
     let change = watched.next();
     assert_eq!(rule_of(&change), "b: second");
     set.apply(change);
     assert_eq!(set.generation(), generation + 2);
+
+    // A mode takes nothing to be loaded.
+    let was = settings.clone();
+    settings.components.insert("b".into(), Settings { mode: Mode::Off, ..was.components["b"] });
+    set.change_modes(&was, settings.into());
     let modes: Vec<Mode> = set.stats().iter().map(|component| component.rules[0].mode).collect();
     assert_eq!(modes, [Mode::Shadow, Mode::Off]);
 }

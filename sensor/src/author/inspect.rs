@@ -17,6 +17,8 @@ pub struct Inspection {
     pub bytes: u64,
     /// SHA-256, lower-case hex.
     pub digest: String,
+    /// Who signed it, and whether the configuration trusts them; none for a source.
+    pub signature: Option<String>,
     #[serde(flatten)]
     pub world: World,
     /// The world of the contract that it implements: `rule` or `batch-rule`.
@@ -69,6 +71,7 @@ impl Inspection {
             file: component.path.display().to_string(),
             bytes: component.wasm.len() as u64,
             digest: prepared.digest().to_owned(),
+            signature: None,
             world: world::describe(&component.wasm).unwrap_or_default(),
             contract_world: prepared.world_name(),
             carries_state: prepared.carries_state(),
@@ -173,6 +176,9 @@ impl fmt::Display for Inspection {
         writeln!(f, "file      {}", self.file)?;
         writeln!(f, "size      {} bytes", self.bytes)?;
         writeln!(f, "sha256    {}", self.digest)?;
+        if let Some(signature) = &self.signature {
+            writeln!(f, "signature {signature}")?;
+        }
         writeln!(f, "memory    {} after it was configured", kib(self.memory_bytes))?;
         for import in &self.world.imports {
             writeln!(f, "imports   {import}")?;

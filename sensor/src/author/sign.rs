@@ -6,9 +6,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::error_chain::ErrorChain;
 use crate::rules::budget::COMPONENT_BYTES_MAX;
 use crate::rules::signature::{
-    KeyError, Keys, NotVouched, Protection, SecretKey, TrustedKey, signature_path,
+    self, KeyError, Keys, NotVouched, Protection, SecretKey, TrustedKey, signature_path,
 };
 
 /// Why keys or signatures could not be made or read.
@@ -124,7 +125,7 @@ pub fn public_key(key: &str) -> Result<TrustedKey, SignError> {
     line.parse().map_err(|why| SignError::PublicKey(format!("{}: {why}", path.display())))
 }
 
-/// Tells by which of these keys a component was signed, and what its signer says with it.
+/// Tells by which of these keys a file was signed, and what its signer says with it.
 pub fn verify(file: &Path, keys: &[TrustedKey]) -> Result<String, SignError> {
     let bytes = read_component(file)?;
     let path = signature_path(file);
@@ -134,19 +135,22 @@ pub fn verify(file: &Path, keys: &[TrustedKey]) -> Result<String, SignError> {
         }
         read => read.map_err(|source| SignError::Read { path, source })?,
     };
-    let mut refused = None;
-    for key in keys {
-        match key.verify(&bytes, &signature) {
-            Ok(comment) => {
-                // Anybody's text, on a terminal.
-                let comment = comment.escape_debug();
-                return Ok(format!("signed by key {} ({comment})", key.id()));
-            }
-            Err(NotVouched::UnknownKey { .. }) if refused.is_some() => {}
-            Err(why) => refused = Some(why),
-        }
+    let signer = signature::signer(&signature)?;
+    let Some(key) = keys.iter().find(|key| key.id() == signer) else {
+        return Err(NotVouched::UnknownKey { key: signer }.into());
+    };
+    // Anybody's text, on a terminal.
+    let comment = key.verify(&bytes, &signature)?;
+    Ok(format!("signed by key {signer} ({})", comment.escape_debug()))
+}
+
+/// The same as a remark on a component that may well be unsigned.
+pub fn remark(file: &Path, keys: &[TrustedKey]) -> String {
+    match verify(file, keys) {
+        Ok(words) => words,
+        Err(SignError::Unsigned { .. }) => "not signed".to_owned(),
+        Err(error) => ErrorChain(&error).to_string(),
     }
-    Err(refused.map_or(SignError::Unsigned { path: signature_path(file) }, SignError::NotVouched))
 }
 
 fn read_text(path: &Path) -> Result<String, SignError> {

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Config, Layered};
-use crate::rules::{Untrusted, check_trust_in};
+use crate::rules::{Untrusted, check_trust};
 use crate::sink::SinkSettings;
 
 /// A configuration file larger than this is something else.
@@ -84,10 +84,10 @@ pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let dir_metadata = fs::metadata(dir).map_err(read_error)?;
     let untrusted = |path: &Path, why| ConfigError::Untrusted { path: path.to_owned(), why };
-    check_trust_in(&metadata, &dir_metadata).map_err(|why| untrusted(path, why))?;
+    check_trust(&metadata).map_err(|why| untrusted(path, why))?;
     // In a sticky directory, such as /tmp, others cannot replace what is ours.
     if dir_metadata.mode() & STICKY == 0 {
-        check_trust_in(&dir_metadata, &dir_metadata).map_err(|why| untrusted(dir, why))?;
+        check_trust(&dir_metadata).map_err(|why| untrusted(dir, why))?;
     }
     if metadata.len() > FILE_BYTES_MAX {
         return Err(ConfigError::TooLarge { path: path.to_owned() });

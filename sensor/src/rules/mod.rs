@@ -58,5 +58,5 @@ pub use set::{Events, InstallError, RuleSet};
 pub use sheet::sheet;
 pub use stats::{ComponentCounters, ComponentStats, Cost, RuleCounters, RuleStats};
 pub use trust::Untrusted;
-pub(crate) use trust::{check as check_trust, check_in as check_trust_in};
+pub(crate) use trust::check as check_trust;
 pub use watch::Watcher;

@@ -70,6 +70,11 @@ pub fn read_digest(text: &str) -> Result<[u8; 32], String> {
         .ok_or_else(|| format!("{text:?} is not a SHA-256 in hex, as `sha256sum` prints it"))
 }
 
+/// The id of the key by which a signature says that it is. Whether it is, only the key can tell.
+pub fn signer(signature: &[u8]) -> Result<String, NotVouched> {
+    Signature::read(signature).map(|signature| signature.key_id())
+}
+
 /// What the operator says of who may vouch.
 #[derive(Clone, Debug, Default)]
 pub struct SignaturePolicy {

@@ -136,10 +136,8 @@ fn forward(event: notify::Result<Event>, notices: &SyncSender<Notice>) {
 /// The component to which a file belongs.
 fn component_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
-    [".wasm", ".toml", ".wasm.minisig"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .map(str::to_owned)
+    let name = name.strip_suffix(".minisig").unwrap_or(name);
+    name.strip_suffix(".wasm").or_else(|| name.strip_suffix(".toml")).map(str::to_owned)
 }
 
 struct Thread {

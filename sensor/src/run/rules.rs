@@ -95,7 +95,7 @@ pub fn load_once(
 ) -> Result<RuleSet, RulesError> {
     let loader = loader(config)?;
     let mut set = RuleSet::new();
-    for change in Directory::open(dir)?.load_all(&loader)? {
+    for change in Directory::open_of_anybody(dir)?.load_all(&loader)? {
         each(&set.apply(change));
     }
     Ok(set)

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::prebuilt::root;
 
 /// Names the folder where kernels are kept; without it they are kept in the user's cache.
 const FOLDER_VARIABLE: &str = "KERNELS_DIR";
 
 /// The first two numbers of a kernel's version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Series(pub u32, pub u32);
 
 impl fmt::Display for Series {

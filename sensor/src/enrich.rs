@@ -24,7 +24,7 @@ const ECS_VERSION: &str = "9.4.0";
 #[derive(Debug)]
 pub struct Enricher {
     /// What every event of this host has.
-    template: Event,
+    template: Vec<(Field, Value)>,
     process_category: Texts,
     namings: Namings,
     capabilities: Capabilities,
@@ -52,7 +52,7 @@ impl Enricher {
         // Full capability sets are `CAP_ALL`, as auditbeat has them.
         let all = matches!(actions, Actions::Auditbeat).then(|| ["CAP_ALL"].iter().collect());
         Enricher {
-            template: Event::default(),
+            template: Vec::new(),
             process_category: ["process"].iter().collect(),
             namings: Namings::new(actions),
             capabilities: Capabilities::new(all),
@@ -102,7 +102,8 @@ impl Enricher {
                 event.set_text(field, value.as_str());
             }
         }
-        self.template = event;
+        let present = Field::all().filter(|field| *event.get(*field) != Value::Absent);
+        self.template = present.map(|field| (field, event.get(field).clone())).collect();
     }
 
     /// An event of the sensor itself.
@@ -179,8 +180,11 @@ impl Enricher {
 
     fn begin(&mut self, kinds: Kinds, names: Texts, time_ns: u64, subject: u32) -> Event {
         self.sequence += 1;
-        let mut event = self.template.clone();
+        let mut event = Event::default();
         event.kinds = kinds;
+        for (field, value) in &self.template {
+            event.set(*field, value.clone());
+        }
         event.set(Field::TIMESTAMP, wall(time_ns, self.wall_offset_ns));
         event.set_number(Field::EVENT_SEQUENCE, self.sequence);
         event.set_text(Field::EVENT_ID, self.identity.event_id(time_ns, subject, kinds.bits()));

@@ -199,7 +199,7 @@ pub struct Event {
 
 impl Default for Event {
     fn default() -> Event {
-        Event { kinds: Kinds::NONE, values: vec![Value::Absent; FIELD_COUNT].into() }
+        Event { kinds: Kinds::NONE, values: (0..FIELD_COUNT).map(|_| Value::Absent).collect() }
     }
 }
 

@@ -53,6 +53,12 @@ impl Texts {
         })
     }
 
+    /// What is held of them, as text and encoded.
+    pub fn held_bytes(&self) -> usize {
+        let encoded = self.0.encoded.get().map_or(0, |it| it.len());
+        self.bytes() + self.len() * size_of::<u32>() + encoded
+    }
+
     /// The texts joined by a space.
     pub fn joined(&self) -> String {
         let mut joined = String::with_capacity(self.0.text.len() + self.len());

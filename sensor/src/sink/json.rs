@@ -73,7 +73,7 @@ fn value(value: &Value, out: &mut Vec<u8>) {
         Value::Flag(false) => out.extend_from_slice(b"false"),
         Value::Time(ns) => {
             out.push(b'"');
-            out.extend_from_slice(Date::new(*ns).as_str().as_bytes());
+            out.extend_from_slice(Date::new(*ns).as_bytes());
             out.push(b'"');
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::tally::{SinkStats, Tally, cause};
 use super::{QueueSettings, WhenFull};
-use crate::event::{Event, FIELD_COUNT, Field, Value};
+use crate::event::{Event, Value};
 
 /// Events that are taken from the queue, encoded and written at once.
 pub(super) const BATCH_EVENTS_MAX: usize = 512;
@@ -299,10 +299,10 @@ impl Queue {
 
 /// Upper bound of the bytes that an event holds. Texts shared between events count for each.
 pub(super) fn weight(event: &Event) -> usize {
-    let texts = |field| match event.get(field) {
+    let texts = |value: &Value| match value {
         Value::Text(text) => text.len(),
-        Value::Texts(texts) => texts.bytes() + texts.len() * size_of::<u32>(),
+        Value::Texts(texts) => texts.held_bytes(),
         Value::Absent | Value::Static(_) | Value::Number(_) | Value::Flag(_) | Value::Time(_) => 0,
     };
-    FIELD_COUNT * size_of::<Value>() + Field::all().map(texts).sum::<usize>()
+    size_of_val(event.values()) + event.values().iter().map(texts).sum::<usize>()
 }

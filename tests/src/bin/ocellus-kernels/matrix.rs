@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ocellus_tests::ecs;
-use ocellus_tests::vm::{Boot, Image, Kernel, Ran, fetch};
+use ocellus_tests::vm::{Architecture, Boot, Image, Kernel, Ran, fetch};
 
 use crate::built::Built;
 use crate::negative;
@@ -49,10 +49,10 @@ const FINDINGS_SHOWN_MAX: usize = 10;
 
 /// Tries the kernels of these series, all without any, and prints how each went. True when nothing
 /// failed.
-pub fn run(series: &[String], extent: Extent) -> io::Result<bool> {
-    let built = Built::build()?;
+pub fn run(architecture: Architecture, series: &[String], extent: Extent) -> io::Result<bool> {
+    let built = Built::build(architecture)?;
+    let kernels = fetch(architecture, series)?;
     let image = image(&built)?;
-    let kernels = fetch(series)?;
     let mut reports = Vec::new();
     for kernel in &kernels {
         println!("\n== {}", kernel.release);
@@ -71,14 +71,11 @@ pub fn run(series: &[String], extent: Extent) -> io::Result<bool> {
     holds &= page::check(&reports, writes)?;
     for report in &reports {
         for (name, words) in report.failures() {
-            println!("\n---- {}: {name} ----\n{words}", report.series);
+            println!("\n---- {}: {name} ----\n{words}", report.label());
         }
     }
-    let failed: Vec<String> = reports
-        .iter()
-        .filter(|report| !report.failures().is_empty())
-        .map(|report| report.series.to_string())
-        .collect();
+    let failed: Vec<String> =
+        reports.iter().filter(|report| !report.failures().is_empty()).map(Report::label).collect();
     if failed.is_empty() {
         println!("\n{} kernels, nothing failed", reports.len());
     } else {
@@ -126,8 +123,9 @@ fn try_kernel(
         let log = ran.text(&format!("scenarios-{backend}.log"));
         scenarios::read(&log, backend, kernel.series)
     };
-    let (series, release) = (kernel.series, kernel.release.clone());
-    Ok(Report { series, release, scenarios: BACKENDS.map(read), probes, checks })
+    let Kernel { architecture, series, .. } = *kernel;
+    let release = kernel.release.clone();
+    Ok(Report { architecture, series, release, scenarios: BACKENDS.map(read), probes, checks })
 }
 
 /// A task that runs commands and keeps what each said, and how it ended.

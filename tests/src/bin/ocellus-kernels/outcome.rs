@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use ocellus_tests::prebuilt::root;
-use ocellus_tests::vm::Series;
+use ocellus_tests::vm::{Architecture, Series};
 use serde::{Deserialize, Serialize};
 
 /// The backends, by the names that `--backend` knows.
@@ -42,6 +42,8 @@ pub struct Tried {
 /// All that was tried on a kernel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
+    #[serde(default)]
+    pub architecture: Architecture,
     pub series: Series,
     /// As uname(1) prints it.
     pub release: String,
@@ -53,21 +55,29 @@ pub struct Report {
 }
 
 impl Report {
+    /// The kernel, as tables name it: `6.1`, or `6.1 arm64`.
+    pub fn label(&self) -> String {
+        match self.architecture {
+            Architecture::Amd64 => self.series.to_string(),
+            other => format!("{} {other}", self.series),
+        }
+    }
+
     /// Keeps it for the pages, in place of the one of the kernel's run before.
     pub fn save(&self) -> io::Result<()> {
         let folder = folder();
         std::fs::create_dir_all(&folder)?;
         let json = serde_json::to_vec_pretty(self)?;
-        std::fs::write(folder.join(format!("{}.json", self.series)), json)
+        std::fs::write(folder.join(format!("{}-{}.json", self.architecture, self.series)), json)
     }
 
-    /// The last of each kernel, the oldest kernel first.
+    /// The last of each kernel, by architecture, the oldest kernel first.
     pub fn saved() -> io::Result<Vec<Report>> {
         let mut reports = Vec::new();
         for entry in std::fs::read_dir(folder())? {
             reports.push(serde_json::from_slice::<Report>(&std::fs::read(entry?.path())?)?);
         }
-        reports.sort_by_key(|report| report.series);
+        reports.sort_by_key(|report| (report.architecture, report.series));
         Ok(reports)
     }
 

@@ -55,9 +55,9 @@ pub fn check(reports: &[Report], writes: bool) -> io::Result<bool> {
     let known = rows(&readme);
     for report in reports {
         let row = row(report);
-        let series = report.series.to_string();
-        if let Some(known) = known.get(&series).filter(|known| **known != row) {
-            println!("\nREADME.md says otherwise of {series}; `make test-kernels` writes it anew:");
+        let label = report.label();
+        if let Some(known) = known.get(&label).filter(|known| **known != row) {
+            println!("\nREADME.md says otherwise of {label}; `make test-kernels` writes it anew:");
             println!("- {known}\n+ {row}");
             same = false;
         }
@@ -77,7 +77,7 @@ fn table(reports: &[Report]) -> String {
 
 fn row(report: &Report) -> String {
     let [ebpf, kprobe] = &report.scenarios;
-    format!("| {} | {} | {} |", report.series, cell(ebpf), cell(kprobe))
+    format!("| {} | {} | {} |", report.label(), cell(ebpf), cell(kprobe))
 }
 
 fn cell(tried: &[Tried]) -> String {
@@ -120,7 +120,7 @@ fn page(reports: &[Report]) -> String {
     line("| kernel | release | eBPF | kprobes |\n| --- | --- | --- | --- |");
     for report in reports {
         let [ebpf, kprobe] = report.probes.each_ref().map(|probes| probes.join("<br>"));
-        line(&format!("| {} | {} | {ebpf} | {kprobe} |", report.series, report.release));
+        line(&format!("| {} | {} | {ebpf} | {kprobe} |", report.label(), report.release));
     }
     line("\n## Checks\n");
     line(&format!("| check | {} |", heads(reports)));
@@ -163,8 +163,7 @@ fn page(reports: &[Report]) -> String {
 }
 
 fn heads(reports: &[Report]) -> String {
-    let series: Vec<String> = reports.iter().map(|it| it.series.to_string()).collect();
-    series.join(" | ")
+    reports.iter().map(Report::label).collect::<Vec<_>>().join(" | ")
 }
 
 fn outcome_of<'a>(tried: &'a [Tried], name: &str) -> Option<&'a Outcome> {

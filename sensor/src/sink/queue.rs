@@ -88,7 +88,8 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an event over. Does not wait: see [`Queue::wait_for_room`].
+    /// Hands an event over, for the thread to take once it is woken: see [`Queue::wake`]. Does not
+    /// wait: see [`Queue::wait_for_room`].
     pub(super) fn push(&self, event: &Arc<Event>, when_full: WhenFull) -> Push {
         let bytes = weight(event);
         let mut state = self.lock();
@@ -123,10 +124,16 @@ impl Queue {
         state.events += 1;
         state.bytes += bytes;
         state.queue.push_back(Queued { event: event.clone(), bytes });
-        if std::mem::take(&mut state.thread_waits) {
+        outcome
+    }
+
+    /// Wakes the thread if there is something for it to do: once for many events, as two threads
+    /// that take turns cost more than what they do.
+    pub(super) fn wake(&self) {
+        let mut state = self.lock();
+        if !state.queue.is_empty() && std::mem::take(&mut state.thread_waits) {
             self.work.notify_one();
         }
-        outcome
     }
 
     fn make_room(&self, state: &mut State, bytes: usize) {
@@ -154,6 +161,7 @@ impl Queue {
 
     /// Waits until the thread makes progress. False when it does not in this time.
     pub(super) fn wait_for_room(&self, time: Duration) -> bool {
+        self.wake();
         let state = self.lock();
         if state.closed {
             return true;

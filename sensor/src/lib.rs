@@ -37,6 +37,8 @@ pub mod logging;
 pub mod machine;
 pub mod metrics;
 pub mod names;
+mod nats;
+pub mod net;
 pub mod privilege;
 pub mod process;
 pub mod ps;

@@ -4,8 +4,8 @@ use super::*;
 use crate::actions::Actions;
 use crate::bytesize::ByteSize;
 use crate::config::{Backend, Component, Output, Outputs, Permission, Rotate, Rule, Spool};
+use crate::net::{AuthSettings, TlsSettings};
 use crate::rules::Mode;
-use crate::sink::net::{AuthSettings, TlsSettings};
 use crate::sink::{Facility, Format, Selection, SyslogHeader};
 
 const EXAMPLE: &str = include_str!("../../../../examples/ocellus.toml");

@@ -1,27 +1,18 @@
-//! A JetStream stream of NATS.
-//!
-//! What is needed of the protocol is small: publish with a reply subject and a message id, read the
-//! acknowledgements. [`wire`] reads and writes it, [`login`] says who we are.
-
-mod login;
-mod wire;
+//! An output to a JetStream stream of NATS: publishes with a reply subject and a message id, and
+//! reads the acknowledgements.
 
 use std::collections::HashMap;
 use std::io;
 
 use serde::Deserialize;
 
-use super::connection::Address;
+use super::Record;
 use super::deliver::{Answer, Peer};
-use super::secret::AuthSettings;
-use super::tls::TlsSettings;
-use super::{PeerError, Record, random_bytes};
+use crate::nats::wire::{self, Message, Wire};
+use crate::nats::{JetStreamError, Servers};
+use crate::net::{AuthSettings, PeerError, TlsSettings, hex, random_bytes};
 use crate::sink::tally::cause;
-use login::Login;
-use wire::{Message, Wire};
 
-/// The port of NATS, where an address has none.
-const PORT: u16 = 4222;
 /// How long a stream that we create knows the ids of its messages. What is sent again after an
 /// outage is older than that only if the sensor did not learn that it had arrived.
 const DUPLICATE_WINDOW_NS: u64 = 600_000_000_000;
@@ -30,14 +21,9 @@ const DUPLICATE_WINDOW_NS: u64 = 600_000_000_000;
 /// acknowledged them.
 #[derive(Debug)]
 pub(super) struct NatsPeer {
-    /// Tried in turn.
-    servers: Vec<Address>,
-    login: Login,
-    /// Only over TLS.
-    is_secured: bool,
+    servers: Servers,
     subject: String,
     create_stream: Option<String>,
-    name: String,
     connected: Option<Connected>,
 }
 
@@ -55,15 +41,7 @@ struct Connected {
 struct Reply {
     #[serde(default)]
     duplicate: bool,
-    error: Option<ReplyError>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ReplyError {
-    #[serde(default)]
-    err_code: u64,
-    #[serde(default)]
-    description: String,
+    error: Option<JetStreamError>,
 }
 
 impl NatsPeer {
@@ -74,40 +52,16 @@ impl NatsPeer {
         tls: Option<&TlsSettings>,
     ) -> Result<NatsPeer, PeerError> {
         let NatsSettings { url, subject, create_stream } = settings;
-        let default_tls = TlsSettings::default();
-        let tls = match url.split(',').any(|url| url.trim().starts_with("tls://")) {
-            true => Some(tls.unwrap_or(&default_tls)),
-            false => tls,
-        };
-        let servers = url.split(',').map(|url| Ok(Address::new(&host_and_port(url)?, tls)?));
         Ok(NatsPeer {
-            servers: servers.collect::<Result<_, PeerError>>()?,
-            login: Login::read(auth)?,
-            is_secured: tls.is_some(),
+            servers: Servers::new(url, name, auth, tls)?,
             subject: subject.clone(),
             create_stream: create_stream.clone(),
-            name: format!("ocellus {name}"),
             connected: None,
         })
     }
 
-    /// Connects to the first server that lets us in.
     fn connect(&self) -> io::Result<Connected> {
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for server in &self.servers {
-            match self.connect_to(server) {
-                Ok(connected) => {
-                    tracing::info!("connected to {}", server.as_str());
-                    return Ok(connected);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    fn connect_to(&self, server: &Address) -> io::Result<Connected> {
-        let wire = Wire::connect(server, self.is_secured, &self.login, &self.name)?;
+        let wire = self.servers.connect()?;
         let inbox = format!("_INBOX.{}", hex(&random_bytes()));
         let mut connected = Connected { wire, inbox, next: 0 };
         connected.wire.subscribe(&format!("{}.*", connected.inbox))?;
@@ -228,51 +182,4 @@ pub struct NatsSettings {
     pub subject: String,
     /// The stream to create, if there is none of this name.
     pub create_stream: Option<String>,
-}
-
-/// `host:port` of `nats://host:port`.
-fn host_and_port(url: &str) -> Result<String, PeerError> {
-    let url = url.trim();
-    let wrong = |what: &str| PeerError::Address { url: url.to_owned(), what: what.to_owned() };
-    let rest = match url.split_once("://") {
-        Some(("nats" | "tls", rest)) => rest,
-        Some(_) => return Err(wrong("it begins with neither nats:// nor tls://")),
-        None => url,
-    };
-    let rest = rest.trim_end_matches('/');
-    if rest.contains('@') {
-        return Err(wrong("put user and password into `auth`, where they are not shown"));
-    }
-    let host_end = rest.rfind(']').map_or(0, |at| at + 1);
-    match rest[host_end..].rsplit_once(':') {
-        _ if rest.is_empty() || rest.contains('/') => Err(wrong("it is not nats://host:port")),
-        Some((_, port)) if port.parse::<u16>().is_ok() => Ok(rest.to_owned()),
-        Some(_) => Err(wrong("the port is no number")),
-        None => Ok(format!("{rest}:{PORT}")),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_read_with_their_default_port() {
-        for (url, expected) in [
-            ("nats://n.example.org:4223", "n.example.org:4223"),
-            (" tls://n.example.org/", "n.example.org:4222"),
-            ("n:1", "n:1"),
-            ("nats://[::1]", "[::1]:4222"),
-            ("nats://[::1]:7", "[::1]:7"),
-        ] {
-            assert_eq!(host_and_port(url).unwrap(), expected);
-        }
-        for url in ["", "http://n", "nats://u:p@n", "nats://n:x", "nats://n/a"] {
-            assert!(host_and_port(url).is_err(), "{url}");
-        }
-    }
 }

@@ -4,21 +4,21 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
 use serde::Deserialize;
 
-use super::super::connection::{Address, Connection};
 use super::login::Login;
+use crate::net::connection::{Address, Connection};
 
 /// Longest line that a server may send; its INFO names all servers of a cluster.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 /// Longest message that is read: answers have some hundred bytes.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Longest header of a message that we publish.
-pub(super) const HEADER_BYTES_MAX: usize = 512;
+pub(crate) const HEADER_BYTES_MAX: usize = 512;
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 256 << 10;
 
 /// A connection that has been let in.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: BufReader<Connection>,
     out: Vec<u8>,
     /// What the server takes at most.
@@ -38,7 +38,7 @@ struct Info {
 
 /// A message that came for us.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Message {
+pub(crate) struct Message {
     pub subject: String,
     /// Of a header that has one: 503 says that nobody takes the message.
     pub status: Option<u16>,
@@ -47,7 +47,7 @@ pub(super) struct Message {
 
 impl Wire {
     /// Connects, with TLS if `is_secured`, and logs in.
-    pub(super) fn connect(
+    pub(crate) fn connect(
         address: &Address,
         is_secured: bool,
         login: &Login,
@@ -92,12 +92,12 @@ impl Wire {
         Ok(wire)
     }
 
-    pub(super) fn subscribe(&mut self, subject: &str) -> io::Result<()> {
+    pub(crate) fn subscribe(&mut self, subject: &str) -> io::Result<()> {
         write!(self.out, "SUB {subject} 1\r\n")
     }
 
     /// Puts a message into the buffer; with its id, if it has one.
-    pub(super) fn publish(
+    pub(crate) fn publish(
         &mut self,
         subject: &str,
         reply: &str,
@@ -120,7 +120,7 @@ impl Wire {
         Ok(())
     }
 
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         let stream = self.stream.get_mut();
         stream.write_all(&self.out)?;
         self.out.clear();
@@ -128,7 +128,7 @@ impl Wire {
     }
 
     /// Asks the server for a word and waits for it.
-    pub(super) fn ping(&mut self) -> io::Result<()> {
+    pub(crate) fn ping(&mut self) -> io::Result<()> {
         self.out.extend_from_slice(b"PING\r\n");
         self.flush()?;
         loop {
@@ -142,7 +142,7 @@ impl Wire {
     }
 
     /// The next message.
-    pub(super) fn message(&mut self) -> io::Result<Message> {
+    pub(crate) fn message(&mut self) -> io::Result<Message> {
         loop {
             let line = self.line()?;
             if let Some(Said::Message(message)) = self.read(&line)? {
@@ -152,7 +152,7 @@ impl Wire {
     }
 
     /// The server has closed its end, or will: it says why, and that was not read.
-    pub(super) fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         self.stream.get_mut().is_closed()
     }
 

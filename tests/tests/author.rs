@@ -135,7 +135,7 @@ fn what_is_wrong_with_a_component_is_named() {
     );
     let whole = netcat("a", "a").build();
     assert_has(&refused(&whole[..whole.len() / 2]), &["a.wasm: it does not compile: "]);
-    assert_has(&refused(b"#!/bin/sh\n"), &["a.wasm: it is not WebAssembly"]);
+    assert_eq!(refused(b"#!/bin/sh\n"), "ocellus: a.wasm: it is not WebAssembly\n");
     let (_, error) = fails(dir.path(), &["check", "b.wasm"]);
     assert_has(&error, &["cannot read b.wasm: No such file"]);
 }
@@ -553,6 +553,8 @@ fn a_project_in_c_goes_all_the_way() {
     );
     let built = succeeds(dir.path(), &["build", "my-rule"]);
     assert_eq!(built, "./my-rule.wasm\n");
+    let checked = succeeds(dir.path(), &["check", "my-rule"]);
+    assert_has(&checked, &["my-rule: ", "called for process.exec where process.name is one of"]);
     let (_, error) = fails(dir.path(), &["new", "--lang", "c", "my-rule"]);
     assert_has(&error, &["my-rule exists already; choose another name"]);
 }
@@ -643,8 +645,6 @@ fn what_cannot_be_made_or_built_is_said() {
     write(dir.path(), "a/rule.c", "#include \"ocellus.h\"\nint x = ;\n");
     let output = rules(dir.path(), &["test", "a"]);
     assert_eq!(output.status.code(), Some(1));
-    assert_has(
-        text(&output.stderr),
-        &["rule.c:2:9: error: ", "failed with exit status: 1; its messages are above"],
-    );
+    let error = text(&output.stderr);
+    assert_has(error, &["rule.c:2:9: error: ", "failed with exit status: 1; its messages are"]);
 }

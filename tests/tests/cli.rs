@@ -87,6 +87,14 @@ fn a_failure_is_status_1_and_one_line() {
          directory (os error 2)\n"
     );
     assert!(output.stdout.is_empty());
+    let nothing = tempfile::tempdir().unwrap();
+    let output = run(&["rules", "check", nothing.path().to_str().unwrap()]);
+    assert_eq!(code(&output), 1);
+    let said = text(&output.stderr);
+    assert!(
+        said.starts_with("ocellus: there is neither a component (a file named *.wasm)"),
+        "{said}"
+    );
 }
 
 #[test]

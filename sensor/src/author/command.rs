@@ -14,6 +14,7 @@ use super::{bench, component, diff, events, explain, inspect, open, sign, stats,
 use crate::cli::{DiffArgs, RulesCommand, TestArgs};
 use crate::config::Config;
 use crate::recording::RECORDING_BYTES_MAX;
+use crate::rules::build::Language;
 use crate::rules::signature::TrustedKey;
 use crate::rules::trial::Trial;
 use crate::rules::{Directory, Metering, RuleSet, build};
@@ -50,7 +51,9 @@ pub fn command(command: &RulesCommand, out: &mut dyn Write) -> Outcome {
             };
             verify(files, &keys, out)
         }
-        RulesCommand::Check { path } if path.is_dir() => check_directory(path, out),
+        RulesCommand::Check { path } if path.is_dir() && Language::detect(path).is_none() => {
+            check_directory(path, out)
+        }
         RulesCommand::Check { path } => {
             let inspection = inspected(path)?;
             Ok(out.write_all(inspection.summary().as_bytes())?)
@@ -125,14 +128,20 @@ fn verify(files: &[PathBuf], keys: &[TrustedKey], out: &mut dyn Write) -> Outcom
 /// As the sensor would load it, with the operator's configuration.
 fn check_directory(dir: &Path, out: &mut dyn Write) -> Outcome {
     let config = Config::load(None)?;
-    let mut refused = 0;
+    let (mut components, mut refused) = (0, 0);
     let mut lines = String::new();
     run::load_once(dir, &config.rules, |notice| {
+        components += 1;
         refused += u32::from(notice.refused);
         lines.push_str(&format!("{}\n", notice.message));
     })?;
     out.write_all(lines.as_bytes())?;
     match refused {
+        0 if components == 0 => Err(format!(
+            "there is neither a component (a file named *.wasm) nor the source of a rule in {}",
+            dir.display()
+        )
+        .into()),
         0 => Ok(()),
         count => {
             Err(format!("{count} of the components in {} cannot be used", dir.display()).into())

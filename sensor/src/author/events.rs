@@ -34,9 +34,9 @@ pub enum EventsError {
         JSON_BYTES_MAX >> 20
     )]
     TooLarge { path: PathBuf },
-    #[error("{}:{line}: it is no JSON: {source}", path.display())]
+    #[error("{}:{line}: it is no JSON", path.display())]
     Json { path: PathBuf, line: usize, source: serde_json::Error },
-    #[error("{}:{line}: {source}", path.display())]
+    #[error("{}:{line}", path.display())]
     Event { path: PathBuf, line: usize, source: EventError },
     #[error("{} holds no event", path.display())]
     None { path: PathBuf },
@@ -136,6 +136,7 @@ mod tests {
         let good = r#"{"process.name":"a"}"#;
         let error = read(&format!("{good}\n{{\"process.nam\":\"a\"}}\n")).unwrap_err();
         assert!(error.starts_with("events.json:2: there is no field `process.nam`;"), "{error}");
+        assert_eq!(error.matches("there is no field").count(), 1, "{error}");
         let error = read(&format!("{good}\n{{\n\"a\" b")).unwrap_err();
         assert!(error.starts_with("events.json:3: it is no JSON"), "{error}");
         assert_eq!(read("\n").unwrap_err(), "events.json holds no event");

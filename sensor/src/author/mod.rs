@@ -38,7 +38,7 @@ pub enum ComponentError {
     Scratch(#[source] std::io::Error),
     #[error(transparent)]
     Build(#[from] BuildError),
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Load { path: PathBuf, source: LoadError },
     #[error("cannot start the rule engine")]
     Engine(#[from] EngineError),

@@ -110,7 +110,8 @@ pub enum RulesCommand {
     },
     /// Load components as the sensor would, and tell what each is or why it fails
     Check {
-        /// A component, or a directory of them, for which it is checked too that they fit together
+        /// A component, a folder with the source of one, or a directory of components, for which it
+        /// is checked too that they fit together
         #[arg(value_hint = ValueHint::AnyPath)]
         path: PathBuf,
     },

@@ -60,8 +60,8 @@ pub enum DirectoryError {
     Missing { path: PathBuf },
     #[error("{path} is not a directory; name the directory that holds the rules' .wasm files")]
     NotADirectory { path: PathBuf },
-    #[error("cannot read the rules directory {path}: {source}")]
-    Read { path: PathBuf, source: io::Error },
+    #[error("cannot read the rules directory {path}: {why}")]
+    Read { path: PathBuf, why: io::Error },
     #[error("the rules directory {path} is not trusted: {why}")]
     Untrusted { path: PathBuf, why: Untrusted },
     #[error("the rules directory {path} is replaced again and again")]
@@ -180,7 +180,7 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(DirectoryError::Missing { path });
             }
-            Err(source) => return Err(DirectoryError::Read { path, source }),
+            Err(why) => return Err(DirectoryError::Read { path, why }),
         };
         if !metadata.is_dir() {
             return Err(DirectoryError::NotADirectory { path });
@@ -241,7 +241,7 @@ impl Directory {
     }
 
     fn list(&self) -> Result<BTreeMap<String, Files>, DirectoryError> {
-        let read_error = |source| DirectoryError::Read { path: self.path.clone(), source };
+        let read_error = |why| DirectoryError::Read { path: self.path.clone(), why };
         let mut present = BTreeMap::new();
         for entry in fs::read_dir(&self.path).map_err(read_error)? {
             let file_name = entry.map_err(read_error)?.file_name();

@@ -108,11 +108,23 @@ impl Boot<'_> {
             .arg(initrd)
             .arg("-drive")
             .arg(format!("file={},if=none,format=raw,id=out", disk.display()))
-            .args(["-append", &format!("console=ttyS0 quiet panic=-1 {}", self.parameters)])
+            .args(["-append", &format!("{} {}", self.parameters_of_all(), self.parameters)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
         command
+    }
+
+    /// The command line of every kernel.
+    ///
+    /// Linux does not trust the emulated CPU's counter by itself and takes the HPET, whose readers
+    /// may get what another CPU read some ms ago: with it, no order of events could be asserted.
+    /// Where instructions are counted, the clock stays as it is for others that were measured so.
+    fn parameters_of_all(&self) -> &'static str {
+        match self.counted {
+            true => "console=ttyS0 quiet panic=-1",
+            false => "console=ttyS0 quiet panic=-1 tsc=reliable clocksource=tsc",
+        }
     }
 
     /// Reads the console until its end, and tells how far the guest is.

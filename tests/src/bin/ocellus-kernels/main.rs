@@ -1,7 +1,8 @@
 //! `make test-kernels` and `make bench-kernel`: the sensor on real kernels, in virtual machines.
 //!
 //! `ocellus-kernels test [SERIES…]` boots each kernel and runs there what a test of this repository
-//! can say of a kernel, `--short` a part of it; `ocellus-kernels bench [SERIES…]` measures what the sensor costs there.
+//! can say of a kernel, `--short` a part of it; `ocellus-kernels bench [SERIES…]` measures what the
+//! sensor costs there.
 //! `ocellus-kernels run SERIES COMMAND` runs one command in a guest that has
 //! the sensor and the tests, for whoever looks for the reason.
 

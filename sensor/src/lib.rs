@@ -27,6 +27,7 @@ pub mod enrich;
 pub mod entry;
 pub mod error_chain;
 pub mod event;
+pub mod fleet;
 pub mod host;
 pub mod input;
 pub mod known;

@@ -1,14 +1,16 @@
 //! A client of NATS, as far as the sensor needs one.
 //!
 //! What is needed of the protocol is small: publish, subscribe, and read what comes. [`wire`] reads
-//! and writes it, [`login`] says who we are, [`Servers`] is where to connect to.
+//! and writes it, [`login`] says who we are, [`Servers`] is where to connect to. [`client`] asks
+//! JetStream, [`watch`] follows a stream, [`bucket`] has objects and keys in streams.
 
+pub(crate) mod bucket;
+pub(crate) mod client;
 mod login;
+pub(crate) mod watch;
 pub(crate) mod wire;
 
 use std::io;
-
-use serde::Deserialize;
 
 use crate::net::connection::Address;
 use crate::net::{AuthSettings, PeerError, TlsSettings};
@@ -28,15 +30,6 @@ pub(crate) struct Servers {
     is_secured: bool,
     /// What the server's operator sees of us.
     name: String,
-}
-
-/// What JetStream says when it refuses.
-#[derive(Debug, Deserialize)]
-pub(crate) struct JetStreamError {
-    #[serde(default)]
-    pub err_code: u64,
-    #[serde(default)]
-    pub description: String,
 }
 
 impl Servers {

@@ -81,12 +81,21 @@ impl Address {
 }
 
 impl Connection {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Connection::Plain(stream) => stream,
+            Connection::Tls(stream) => &stream.sock,
+        }
+    }
+
+    /// Lets reads fail after so long, or after the usual time.
+    pub(crate) fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
+        self.socket().set_read_timeout(Some(time.unwrap_or(IO_TIMEOUT)))
+    }
+
     /// The receiver has closed its end.
     pub(crate) fn is_closed(&mut self) -> bool {
-        let socket = match self {
-            Connection::Plain(stream) => stream,
-            Connection::Tls(stream) => &mut stream.sock,
-        };
+        let socket = self.socket();
         if socket.set_nonblocking(true).is_err() {
             return true;
         }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::io;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Record;
 use super::deliver::{Answer, Peer};
-use crate::nats::wire::{self, Message, Wire};
-use crate::nats::{JetStreamError, Servers};
-use crate::net::{AuthSettings, PeerError, TlsSettings, hex, random_bytes};
+use crate::nats::client::{self, Client, NatsError};
+use crate::nats::{Servers, wire};
+use crate::net::{AuthSettings, PeerError, TlsSettings};
 use crate::sink::tally::cause;
 
 /// How long a stream that we create knows the ids of its messages. What is sent again after an
@@ -24,24 +25,14 @@ pub(super) struct NatsPeer {
     servers: Servers,
     subject: String,
     create_stream: Option<String>,
-    connected: Option<Connected>,
+    client: Option<Client>,
 }
 
-#[derive(Debug)]
-struct Connected {
-    wire: Wire,
-    /// Replies come to `INBOX.NUMBER`.
-    inbox: String,
-    /// Number of the next reply.
-    next: u64,
-}
-
-/// The stream's word about a message, or about itself.
+/// The stream's word about a message.
 #[derive(Debug, Deserialize)]
-struct Reply {
+struct Acknowledged {
     #[serde(default)]
     duplicate: bool,
-    error: Option<JetStreamError>,
 }
 
 impl NatsPeer {
@@ -56,94 +47,66 @@ impl NatsPeer {
             servers: Servers::new(url, name, auth, tls)?,
             subject: subject.clone(),
             create_stream: create_stream.clone(),
-            connected: None,
+            client: None,
         })
     }
 
-    fn connect(&self) -> io::Result<Connected> {
-        let wire = self.servers.connect()?;
-        let inbox = format!("_INBOX.{}", hex(&random_bytes()));
-        let mut connected = Connected { wire, inbox, next: 0 };
-        connected.wire.subscribe(&format!("{}.*", connected.inbox))?;
+    fn connect(&self) -> Result<Client, NatsError> {
+        let mut client = Client::connect(&self.servers)?;
         if let Some(stream) = &self.create_stream {
-            connected.create_stream(stream, &self.subject)?;
+            self.create_stream(&mut client, stream)?;
         }
-        Ok(connected)
-    }
-}
-
-impl Connected {
-    fn reply_subject(&mut self) -> String {
-        self.next += 1;
-        format!("{}.{}", self.inbox, self.next - 1)
+        Ok(client)
     }
 
-    /// Creates the stream unless there is one of this name.
-    fn create_stream(&mut self, name: &str, subject: &str) -> io::Result<()> {
-        /// The name is in use, with other settings: that is the operator's stream.
-        const NAME_IN_USE: u64 = 10_058;
+    /// Creates the stream unless there is one of this name; with other settings, it is the
+    /// operator's.
+    fn create_stream(&self, client: &mut Client, name: &str) -> Result<(), NatsError> {
         let config = serde_json::json!({
             "name": name,
-            "subjects": [subject],
+            "subjects": [self.subject],
             "storage": "file",
             "retention": "limits",
             "duplicate_window": DUPLICATE_WINDOW_NS,
         });
-        let reply = self.reply_subject();
-        let subject = format!("$JS.API.STREAM.CREATE.{name}");
-        self.wire.publish(&subject, &reply, None, config.to_string().as_bytes())?;
-        self.wire.flush()?;
-        match self.reply(&format!("the stream {name}"))? {
-            (_, Reply { error: Some(error), .. }) if error.err_code != NAME_IN_USE => {
-                let what = error.description;
-                Err(io::Error::other(format!("cannot create the stream {name}: {what}")))
-            }
+        let what = format!("cannot create the stream {name}");
+        match client.ask::<Value>(&format!("STREAM.CREATE.{name}"), &config, &what) {
+            Err(error) if !error.is_name_in_use() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// The next reply, with the number of its subject.
-    fn reply(&mut self, what: &str) -> io::Result<(u64, Reply)> {
-        loop {
-            let Message { subject, status, payload } = self.wire.message()?;
-            let rest = subject.strip_prefix(&self.inbox).and_then(|rest| rest.strip_prefix('.'));
-            let Some(number) = rest.and_then(|rest| rest.parse().ok()) else { continue };
-            if status == Some(503) {
-                let what = format!("nobody answers for {what}: is JetStream on, and is there one?");
-                return Err(io::Error::other(what));
-            }
-            let reply = serde_json::from_slice(&payload).map_err(|error| {
-                io::Error::other(format!("an answer that is none for {what}: {error}"))
-            })?;
-            return Ok((number, reply));
-        }
-    }
-
     /// Publishes all records and waits for a word about each.
-    fn publish(&mut self, subject: &str, records: &[Record<'_>]) -> io::Result<Answer> {
+    fn publish(&self, client: &mut Client, records: &[Record<'_>]) -> Result<Answer, NatsError> {
         let mut answer = Answer::default();
         let mut waiting = HashMap::with_capacity(records.len());
+        let max = client.wire.payload_bytes_max;
         for (index, record) in records.iter().enumerate() {
-            if record.body.len() + wire::HEADER_BYTES_MAX > self.wire.payload_bytes_max {
+            if record.body.len() + wire::HEADER_BYTES_MAX > max {
                 *answer.refused.entry(cause::TOO_LARGE.to_owned()).or_default() += 1;
-                let max = self.wire.payload_bytes_max;
                 answer.reason = Some(format!("the server's max_payload is {max}"));
                 continue;
             }
-            waiting.insert(self.next, index);
-            let reply = self.reply_subject();
-            self.wire.publish(subject, &reply, Some(record.id), record.body)?;
+            let (number, reply) = client.reply_to();
+            waiting.insert(number, index);
+            let id = Some(("Nats-Msg-Id", record.id));
+            client.wire.publish(&self.subject, &reply, id, record.body)?;
         }
-        self.wire.flush()?;
+        client.wire.flush()?;
+        let subject = &self.subject;
         let what = format!("the subject {subject}, a stream takes it if one is created for it");
         while !waiting.is_empty() {
-            let (number, reply) = self.reply(&what)?;
-            let Some(index) = waiting.remove(&number) else { continue };
-            answer.repeated += u64::from(reply.duplicate);
-            if let Some(error) = reply.error {
-                // A stream that is full, or has no leader just now.
-                answer.again.push(index);
-                answer.reason = Some(error.description);
+            let message = client.wire.message()?;
+            let number = client.number_of(&message);
+            let Some(index) = number.and_then(|number| waiting.remove(&number)) else { continue };
+            match client::answer::<Acknowledged>(&message, &what) {
+                Ok(acknowledged) => answer.repeated += u64::from(acknowledged.duplicate),
+                Err(NatsError::Refused { description, .. }) => {
+                    // A stream that is full, or has no leader just now.
+                    answer.again.push(index);
+                    answer.reason = Some(description);
+                }
+                Err(error) => return Err(error),
             }
         }
         answer.again.sort_unstable();
@@ -154,22 +117,22 @@ impl Connected {
 impl Peer for NatsPeer {
     fn send(&mut self, records: &[Record<'_>]) -> io::Result<Answer> {
         // After an error the connection is made anew, and replies of the old one come to nobody.
-        let open = self.connected.take().and_then(|mut it| (!it.wire.is_closed()).then_some(it));
-        let mut connected = match open {
-            Some(connected) => connected,
+        let open = self.client.take().and_then(|mut it| (!it.wire.is_closed()).then_some(it));
+        let mut client = match open {
+            Some(client) => client,
             None => self.connect()?,
         };
-        let answer = connected.publish(&self.subject, records)?;
-        self.connected = Some(connected);
+        let answer = self.publish(&mut client, records)?;
+        self.client = Some(client);
         Ok(answer)
     }
 
     /// Answers the server's pings, and notices when it has gone.
     fn idle(&mut self) {
-        if let Some(connected) = &mut self.connected
-            && connected.wire.ping().is_err()
+        if let Some(client) = &mut self.client
+            && client.wire.ping().is_err()
         {
-            self.connected = None;
+            self.client = None;
         }
     }
 }

@@ -9,8 +9,8 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run build test test-kernels test-arm64 bench soak bench-kernel bench-rules sim fuzz rules golden \
-	examples schema metrics man deb rpm tarball clean help
+.PHONY: run demo-fleet build test test-kernels test-arm64 bench soak bench-kernel bench-rules sim fuzz \
+	rules golden examples schema metrics man deb rpm tarball clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -21,6 +21,10 @@ run: build ## Watch this host's processes through the shipped rules; replay a sa
 		echo "Replaying $(SAMPLE) instead."; \
 		exec $(OCELLUS) replay $(SAMPLE) --rules $(RULES) --format pretty; \
 	fi
+
+demo-fleet: build ## Show a fleet as root: nats-server, two sensors, a rule published once, alerts of both
+	@.ci/setup test
+	target/release/ocellus-demo-fleet
 
 build: ## Build the sensor, optimised, as target/release/ocellus
 	@.ci/setup

@@ -64,6 +64,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::SelfTest { nonce: Some(_) } => Ok(()),
         Command::SelfTest { nonce: None } => Ok(run::help_self_test()?),
         Command::Rules(AnyRulesCommand::Running(command)) => operate::rules(command),
+        Command::Rules(AnyRulesCommand::Fleet(command)) => operate::fleet(command),
         Command::Ps => ps(),
         Command::Rules(AnyRulesCommand::Author(command)) => rules(&command),
     }

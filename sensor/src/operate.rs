@@ -3,9 +3,10 @@
 use std::io::{IsTerminal as _, stdout};
 use std::time::{Duration, Instant};
 
-use ocellus::cli::{RunningRules, SocketArgs, StatusArgs, TopArgs};
-use ocellus::config::Level;
+use ocellus::cli::{FleetRules, RunningRules, SocketArgs, StatusArgs, TopArgs};
+use ocellus::config::{Config, Level};
 use ocellus::control::{Answer, Request, ask};
+use ocellus::fleet::{self, CommandError};
 use ocellus::metrics::{self, Report, State};
 
 use crate::{Outcome, print};
@@ -69,6 +70,27 @@ pub fn rules(command: RunningRules) -> Outcome {
             change(&socket, &Request::RulesMode { rule, mode })
         }
     }
+}
+
+pub fn fleet(command: FleetRules) -> Outcome {
+    let lines = match command {
+        FleetRules::Publish { files, config } => {
+            fleet::publish(&Config::load(config.as_deref())?.rules, &files)?
+        }
+        FleetRules::Unpublish { names, config } => {
+            fleet::unpublish(&Config::load(config.as_deref())?.rules, &names)?
+        }
+        FleetRules::Fleet { config, json } => {
+            let rules = Config::load(config.as_deref())?.rules;
+            let overview = fleet::overview(&rules.nats.ok_or(CommandError::NoBucket)?)?;
+            let text = match json {
+                true => format!("{}\n", serde_json::to_string_pretty(&overview)?),
+                false => overview.to_string(),
+            };
+            return print(text.as_bytes());
+        }
+    };
+    print(lines.iter().map(|line| format!("{line}\n")).collect::<String>().as_bytes())
 }
 
 fn report(socket: &SocketArgs) -> Result<Report, Box<dyn std::error::Error>> {

@@ -5,6 +5,7 @@
 pub mod churn;
 pub mod ecs;
 pub mod fields;
+pub mod fleet;
 pub mod fuzz;
 pub mod golden;
 pub mod guest;

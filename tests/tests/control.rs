@@ -449,11 +449,16 @@ fn the_sensor_gives_up_what_it_does_not_need_and_still_works() {
     }
     // CAP_DAC_READ_SEARCH is 2, CAP_SYS_PTRACE 19.
     let readers = format!("{:016x}", 1 << 2 | 1 << 19);
-    for (thread, value) in threads(pid, "CapPrm") {
+    let is_wrong = |(thread, value): &(String, String)| {
         let reads = ["ocellus-hash", "ocellus-reader", "ocellus-contain"];
         let is_reader = reads.iter().any(|name| thread.starts_with(name));
-        let expected = if is_reader { &*readers } else { "0000000000000000" };
-        assert_eq!(value, expected, "{thread}");
+        *value != if is_reader { &*readers } else { "0000000000000000" }
+    };
+    // On a busy machine, a thread still has the name of who started it.
+    let began = std::time::Instant::now();
+    while let Some(wrong) = threads(pid, "CapPrm").into_iter().find(is_wrong) {
+        assert!(began.elapsed() < Duration::from_secs(60), "{wrong:?}");
+        std::thread::sleep(Duration::from_millis(20));
     }
     for (thread, value) in threads(pid, "CapBnd") {
         assert!(value == readers || value == "0000000000000000", "{thread}: {value}");

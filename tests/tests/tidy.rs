@@ -17,9 +17,12 @@ const OWNERS: [(&[&str], &[&str]); 10] = [
     (&["minisign"], &["sensor/src/rules/signature"]),
     (&["tokio"], &["sensor/src/run/", "sensor/src/rules/watch.rs", "sensor/src/control/"]),
     (&["ureq"], &["sensor/src/sink/net/bulk.rs"]),
-    (&["rustls", "rustls_native_certs", "ring"], &["sensor/src/sink/net/"]),
+    (
+        &["rustls", "rustls_native_certs", "ring"],
+        &["sensor/src/net/", "sensor/src/nats/login.rs", "sensor/src/sink/net/bulk.rs"],
+    ),
     (&["flate2"], &["sensor/src/sink/archive.rs"]),
-    (&["crc"], &["sensor/src/spool/", "sensor/src/sink/net/nats/"]),
+    (&["crc"], &["sensor/src/spool/", "sensor/src/nats/"]),
     (&["rmp_serde"], &["sensor/src/recording.rs", "sensor/src/sink/"]),
     // Rules are named by their digest, too.
     (&["md5", "sha1", "sha2"], &["sensor/src/digest/", "sensor/src/rules/"]),

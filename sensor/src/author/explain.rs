@@ -85,7 +85,7 @@ fn ask(
 }
 
 /// `NAME.toml` beside `NAME.wasm`, as the sensor takes it.
-pub(super) fn config_of(component: &Path) -> Result<String, ComponentError> {
+pub(crate) fn config_of(component: &Path) -> Result<String, ComponentError> {
     let path = component.with_extension("toml");
     match std::fs::read_to_string(&path) {
         Ok(config) => Ok(config),

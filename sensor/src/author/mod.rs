@@ -21,6 +21,7 @@ pub mod testing;
 pub mod watch;
 
 pub use command::command;
+pub(crate) use explain::config_of;
 
 use std::path::{Path, PathBuf};
 

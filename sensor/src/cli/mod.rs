@@ -2,6 +2,7 @@
 //!
 //! Help, completions and the man page are made from these definitions, so none of them drifts.
 
+mod fleet;
 mod man;
 mod rules;
 mod schema;
@@ -15,6 +16,7 @@ use crate::config::{Backend, Config, ConfigError, Level, Output, Outputs};
 use crate::control::Wanted;
 use crate::sink::Format;
 
+pub use fleet::FleetRules;
 pub use man::man_page;
 use rules::RULES_EXAMPLES;
 pub use rules::{DiffArgs, RulesCommand, TestArgs};
@@ -265,6 +267,8 @@ pub struct RecordArgs {
 pub enum AnyRulesCommand {
     #[command(flatten)]
     Running(RunningRules),
+    #[command(flatten)]
+    Fleet(FleetRules),
     #[command(flatten)]
     Author(RulesCommand),
 }

@@ -34,6 +34,8 @@ const RULE_TIME_MS: RangeInclusive<u64> = 1..=TIME_MS_MAX;
 /// Beyond these a rule keeps a data base, for which a sensor is the wrong place.
 const RULE_STATE_ENTRIES: RangeInclusive<usize> = 0..=STATE_ENTRIES_MAX;
 const RULE_STATE: RangeInclusive<ByteSize> = ByteSize(0)..=ByteSize(STATE_BYTES_MAX as u64);
+/// From one small component to as many large ones as a sensor takes.
+const RULE_BUCKET: RangeInclusive<ByteSize> = ByteSize(64 << 10)..=ByteSize(16 << 30);
 /// An interpreter in a component needs tens of mebibytes; beyond a gibibyte something is wrong.
 const RULE_MEMORY: RangeInclusive<ByteSize> = ByteSize(64 << 10)..=ByteSize(1 << 30);
 
@@ -90,6 +92,10 @@ impl Config {
         within("rules.state_entries", rules.state_entries, RULE_STATE_ENTRIES)?;
         within("rules.state", rules.state, RULE_STATE)?;
         rules.policy().map_err(|(key, what)| Problem::new(key, what))?;
+        if let Some(nats) = &rules.nats {
+            nats.check().map_err(|(key, what)| Problem::new(key, what))?;
+            within("rules.nats.max_size", nats.max_size, RULE_BUCKET)?;
+        }
         for own in rules.component.values() {
             within("rules.component.time_ms", own.time_ms.unwrap_or(1), RULE_TIME_MS)?;
             let memory = own.memory.unwrap_or(*RULE_MEMORY.start());

@@ -3,6 +3,7 @@
 //! Every key has a default, so that an empty file is a whole configuration. The file with all of
 //! them, explained, is `examples/ocellus.toml`.
 
+mod bucket;
 mod change;
 mod check;
 mod layers;
@@ -27,6 +28,7 @@ use crate::digest::HashSettings;
 use crate::rules::signature::{self, ALLOWED_DIGESTS_MAX, SignaturePolicy, TRUSTED_KEYS_MAX};
 use crate::rules::{self, Mode, Permissions};
 
+pub use bucket::RuleBucket;
 pub use change::{Watch, changed_keys, take_over};
 pub use layers::{Layered, Origin, path_of};
 pub use load::{ConfigError, nearest};
@@ -151,6 +153,9 @@ pub struct Rules {
     /// Directory of components; without one, events are delivered as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
+    /// A bucket in NATS with the rules of a fleet; those in `dir` win over those of the same name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nats: Option<RuleBucket>,
     /// Directory for compiled code. It must belong to the sensor's user, and nobody else may write
     /// to it.
     pub cache_dir: PathBuf,
@@ -216,6 +221,11 @@ pub enum Permission {
 }
 
 impl Rules {
+    /// The directories that rules are loaded from, the one that wins first.
+    pub fn dirs(&self) -> Vec<PathBuf> {
+        self.dir.iter().chain(self.nats.as_ref().map(|nats| &nats.dir)).cloned().collect()
+    }
+
     /// What the operator decides about components and rules.
     pub fn operator(&self) -> rules::OperatorSettings {
         let own = |(name, component): (&String, _)| (name.clone(), self.settings(component));
@@ -353,6 +363,7 @@ impl Default for Rules {
     fn default() -> Rules {
         Rules {
             dir: None,
+            nats: None,
             cache_dir: PathBuf::from("/var/cache/ocellus"),
             time_ms: 10,
             memory: ByteSize(16 << 20),

@@ -10,7 +10,8 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::bytesize::ByteSize;
-use crate::sink::net::{AuthSettings, NatsSettings, PeerSettings, TlsSettings};
+use crate::net::{AuthSettings, TlsSettings};
+use crate::sink::net::{NatsSettings, PeerSettings};
 use crate::sink::{
     Compression, Facility, Format, QueueSettings, RotateSettings, Selection, SinkSettings,
     SyslogHeader, Target, WhenFull,

@@ -21,6 +21,11 @@ pub fn sha512_hex(parts: &[&[u8]]) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// Takes all the digests that were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Hasher {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::counters::Counters;
 use crate::digest::cache::CacheStats;
 use crate::digest::pool::PoolStats;
+use crate::fleet::FleetStatus;
 use crate::process::TableStats;
 use crate::rules::ComponentStats;
 use crate::sink::{Outputs, SinkStats};
@@ -123,6 +124,8 @@ pub struct Hashing {
 #[serde(default)]
 pub struct Rules {
     pub dir: Option<String>,
+    /// Present where rules come from a fleet's bucket.
+    pub fleet: Option<FleetStatus>,
     pub generation: u64,
     /// Events dropped by rules that are not loaded any more.
     pub events_dropped_before: u64,

@@ -128,12 +128,14 @@ mod tests {
         report.events.lose("ring_full", "exec", 1);
         report.events.drop_by("a-rule");
         report.hashing = Some(Default::default());
+        report.rules.fleet = Some(Default::default());
         let mode = Mode::Active;
         let rule = RuleStats { id: "r".into(), mode, counters: Default::default() };
         report.rules.components.push(ComponentStats {
             name: "c".into(),
             world: World::Rule,
             mode,
+            digest: "d".into(),
             vouched_for: None,
             quarantined_until_ns: None,
             memory_bytes: 0,

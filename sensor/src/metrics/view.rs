@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Report;
 use crate::bytesize::ByteSize;
+use crate::fleet::FleetStatus;
 use crate::rules::ComponentStats;
 
 /// The report on one screen.
@@ -28,6 +29,12 @@ pub fn status(report: &Report) -> String {
         report.rules.components.len(),
         report.rules.generation
     );
+    if let Some(fleet) = &report.rules.fleet {
+        let state = if fleet.connected { "connected" } else { "NOT CONNECTED" };
+        let FleetStatus { bucket, rules, refused, .. } = fleet;
+        let counts = format!("{rules} rules, {refused} refused");
+        let _ = writeln!(text, "fleet      bucket {bucket}: {state}, {counts}");
+    }
     for output in &report.outputs {
         let _ = writeln!(
             text,
@@ -79,7 +86,7 @@ pub fn rules_list(report: &Report) -> String {
     if report.rules.components.is_empty() {
         return "no rules are in force\n".to_owned();
     }
-    let mut text = String::new();
+    let mut text = format!("generation {}\n", report.rules.generation);
     for component in &report.rules.components {
         let counters = &component.counters;
         let _ = writeln!(
@@ -92,9 +99,8 @@ pub fn rules_list(report: &Report) -> String {
             counters.faults(),
             ByteSize(component.memory_bytes as u64).to_string()
         );
-        if let Some(vouched_for) = &component.vouched_for {
-            let _ = writeln!(text, "  {vouched_for}");
-        }
+        let voucher = component.vouched_for.as_deref().map(|it| format!(", {it}"));
+        let _ = writeln!(text, "  SHA-256 {}{}", component.digest, voucher.unwrap_or_default());
         for rule in &component.rules {
             let counters = &rule.counters;
             let _ = writeln!(

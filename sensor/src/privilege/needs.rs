@@ -45,7 +45,8 @@ impl Needs {
                 add(Capability::CAP_BPF, reason.to_owned());
                 add(Capability::CAP_PERFMON, reason.to_owned());
             }
-            if let Some(dir) = config.rules.dir.iter().find(|dir| !may(dir, AccessFlags::R_OK)) {
+            let rules = config.rules.dirs();
+            if let Some(dir) = rules.iter().find(|dir| !may(dir, AccessFlags::R_OK)) {
                 let reason = format!("{} is closed to root without it", dir.display());
                 add(Capability::CAP_DAC_READ_SEARCH, reason);
             }
@@ -88,9 +89,11 @@ fn dirs(config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
             Target::Stdout | Target::Unix { .. } | Target::SyslogSocket { .. } => {}
         }
     }
-    if config.rules.dir.is_some() {
+    if !config.rules.dirs().is_empty() {
         own.push(config.rules.cache_dir.clone());
     }
+    // The last good rules of the fleet.
+    own.extend(config.rules.nats.iter().map(|nats| nats.dir.clone()));
     others.extend(config.control.socket.iter().map(parent));
     let mut all: Vec<PathBuf> = own.iter().cloned().chain(others).collect();
     all.sort();

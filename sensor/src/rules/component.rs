@@ -39,6 +39,8 @@ pub(super) struct Loaded {
     /// Time that the last restart took, in ms: a slow one is a fault that weighs more.
     restart_ms: u64,
     /// Who vouches for it, in words.
+    /// SHA-256 of the component, lower-case hex.
+    digest: Arc<str>,
     vouched_for: Option<Arc<str>>,
 }
 
@@ -101,6 +103,7 @@ impl Loaded {
             counters: ComponentCounters::default(),
             cost: Histogram::default(),
             restart_ms: 0,
+            digest: prepared.digest.into(),
             vouched_for: prepared.voucher.map(|voucher| voucher.to_string().into()),
         }
     }
@@ -412,6 +415,7 @@ impl Loaded {
             name: self.name().clone(),
             world: self.blueprint.exports.world,
             mode: self.mode,
+            digest: self.digest.clone(),
             vouched_for: self.vouched_for.clone(),
             quarantined_until_ns: self.health.quarantined_until_ns(),
             memory_bytes: self.instance.as_ref().map_or(0, Instance::memory_bytes),

@@ -3,6 +3,9 @@
 //! `NAME.wasm` is a component, `NAME.toml` beside it what its `configure` is given, and
 //! `NAME.wasm.minisig` its signature. Other files, and those that start with a dot, are nobody's
 //! business.
+//!
+//! There may be several directories: of components of one name, that of the first directory is
+//! meant, and what components are told is in the first, too.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -49,8 +52,11 @@ pub enum Refusal {
          {NAME_BYTES_MAX} bytes"
     )]
     Name,
-    #[error("there are {COMPONENTS_MAX} components in the directory already")]
+    #[error("there are {COMPONENTS_MAX} components already, and no more are allowed")]
     TooMany,
+    /// It comes from a bucket of a fleet.
+    #[error("its object in the bucket cannot be used: {0}")]
+    Object(String),
 }
 
 /// Why a directory of rules cannot be used.
@@ -68,6 +74,20 @@ pub enum DirectoryError {
     Swapped { path: PathBuf },
     #[error("cannot watch the rules directory {path}: {why}")]
     Watch { path: PathBuf, why: String },
+}
+
+impl DirectoryError {
+    /// The directory that it is about.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            DirectoryError::Missing { path }
+            | DirectoryError::NotADirectory { path }
+            | DirectoryError::Read { path, .. }
+            | DirectoryError::Untrusted { path, .. }
+            | DirectoryError::Swapped { path }
+            | DirectoryError::Watch { path, .. } => path,
+        }
+    }
 }
 
 /// Identifies one state of a file.
@@ -99,15 +119,17 @@ impl Stamp {
 /// State of a component's files; all but the first may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Files {
+    /// The directory that they are in, by its number.
+    directory: usize,
     wasm: Stamp,
     config: Option<Stamp>,
     signature: Option<Stamp>,
 }
 
-/// A directory of rules, and what was last taken from it.
+/// A directory of rules, or several, and what was last taken from it.
 #[derive(Debug)]
 pub struct Directory {
-    path: PathBuf,
+    paths: Vec<PathBuf>,
     /// Its owner is trusted, whoever that is.
     of_anybody: bool,
     known: BTreeMap<String, Known>,
@@ -137,28 +159,35 @@ impl Directory {
     /// Check that a directory can be used by a sensor: that nobody can write to it but root and
     /// the sensor's user.
     pub fn open(path: &Path) -> Result<Directory, DirectoryError> {
-        Directory::open_with(path, false)
+        Directory::open_all(vec![path.to_owned()])
+    }
+
+    /// The same for several, the first of which wins over the others.
+    pub fn open_all(paths: Vec<PathBuf>) -> Result<Directory, DirectoryError> {
+        Directory::open_with(paths, false)
     }
 
     /// Open a directory that may belong to anybody. For replays and the commands of rule authors:
     /// who runs them has named the directory, and what is in it decides nothing for anybody else.
     pub fn open_of_anybody(path: &Path) -> Result<Directory, DirectoryError> {
-        Directory::open_with(path, true)
+        Directory::open_with(vec![path.to_owned()], true)
     }
 
-    fn open_with(path: &Path, of_anybody: bool) -> Result<Directory, DirectoryError> {
-        let directory = Directory { path: path.to_owned(), of_anybody, known: BTreeMap::new() };
-        directory.check()?;
+    fn open_with(paths: Vec<PathBuf>, of_anybody: bool) -> Result<Directory, DirectoryError> {
+        let directory = Directory { paths, of_anybody, known: BTreeMap::new() };
+        directory.identity()?;
         Ok(directory)
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
     }
 
-    /// Device and inode of the directory that is there now.
-    pub(super) fn identity(&self) -> Result<(u64, u64), DirectoryError> {
-        self.check().map(|metadata| (metadata.dev(), metadata.ino()))
+    /// Device and inode of each directory that is there now.
+    pub(super) fn identity(&self) -> Result<Vec<(u64, u64)>, DirectoryError> {
+        let identity =
+            |path: &PathBuf| self.check(path).map(|metadata| (metadata.dev(), metadata.ino()));
+        self.paths.iter().map(identity).collect()
     }
 
     /// Load every component that is new or changed. For the start and for `rules check`; a running
@@ -173,8 +202,8 @@ impl Directory {
         Ok(changes)
     }
 
-    fn check(&self) -> Result<Metadata, DirectoryError> {
-        let path = self.path.clone();
+    fn check(&self, path: &Path) -> Result<Metadata, DirectoryError> {
+        let path = path.to_owned();
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -237,27 +266,41 @@ impl Directory {
             }
             before = after;
         }
-        Err(DirectoryError::Swapped { path: self.path.clone() })
+        Err(DirectoryError::Swapped { path: self.paths[0].clone() })
     }
 
     fn list(&self) -> Result<BTreeMap<String, Files>, DirectoryError> {
-        let read_error = |why| DirectoryError::Read { path: self.path.clone(), why };
         let mut present = BTreeMap::new();
-        for entry in fs::read_dir(&self.path).map_err(read_error)? {
+        for number in 0..self.paths.len() {
+            self.list_one(number, &mut present)?;
+        }
+        Ok(present)
+    }
+
+    /// Add what one of the directories has, and none before it.
+    fn list_one(
+        &self,
+        number: usize,
+        present: &mut BTreeMap<String, Files>,
+    ) -> Result<(), DirectoryError> {
+        let path = &self.paths[number];
+        let read_error = |why| DirectoryError::Read { path: path.clone(), why };
+        for entry in fs::read_dir(path).map_err(read_error)? {
             let file_name = entry.map_err(read_error)?.file_name();
             let Some(name) = file_name.to_string_lossy().strip_suffix(".wasm").map(str::to_owned)
             else {
                 continue;
             };
-            if name.starts_with('.') {
+            if name.starts_with('.') || present.contains_key(&name) {
                 continue;
             }
             // A file that is gone again, or a link that leads nowhere, is not there.
-            let Ok(metadata) = fs::metadata(self.path.join(&file_name)) else { continue };
+            let Ok(metadata) = fs::metadata(path.join(&file_name)) else { continue };
             let stamp = |path| fs::metadata(path).ok().as_ref().map(Stamp::of);
             let files = Files {
+                directory: number,
                 wasm: Stamp::of(&metadata),
-                signature: stamp(signature_path(&self.wasm_path(&name))),
+                signature: stamp(signature_path(&path.join(&file_name))),
                 config: stamp(self.config_path(&name)),
             };
             present.insert(name, files);
@@ -265,14 +308,14 @@ impl Directory {
                 present.pop_last();
             }
         }
-        Ok(present)
+        Ok(())
     }
 
     /// Load a component, and remember the state of its files that was seen before.
     pub(super) fn take(&mut self, name: &str, files: Files, loader: &Loader) -> Change {
         let others = self.known.iter().filter(|(other, known)| *other != name && known.installed);
         let loaded = if others.count() < COMPONENTS_MAX {
-            self.load(name, loader)
+            self.load(name, files, loader)
         } else {
             Err(Refusal::TooMany)
         };
@@ -293,21 +336,30 @@ impl Directory {
         }
     }
 
-    fn load(&self, name: &str, loader: &Loader) -> Result<Prepared, Refusal> {
-        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(letter) {
-            return Err(Refusal::Name);
-        }
-        let wasm_path = self.wasm_path(name);
+    fn load(&self, name: &str, files: Files, loader: &Loader) -> Result<Prepared, Refusal> {
+        check_name(name)?;
+        let wasm_path = self.paths[files.directory].join(format!("{name}.wasm"));
         // The very bytes that are vouched for are compiled.
         let wasm = self.read(&wasm_path, COMPONENT_BYTES_MAX)?;
         let signature = self.read_any(&signature_path(&wasm_path), SIGNATURE_BYTES_MAX)?;
-        let voucher = loader.policy().vouch(&wasm, signature.as_deref())?;
+        self.judge(name, &wasm, signature.as_deref(), loader)
+    }
+
+    /// What becomes of a component of this name with these bytes, in this directory.
+    pub(crate) fn judge(
+        &self,
+        name: &str,
+        wasm: &[u8],
+        signature: Option<&[u8]>,
+        loader: &Loader,
+    ) -> Result<Prepared, Refusal> {
+        check_name(name)?;
+        let voucher = loader.policy().vouch(wasm, signature)?;
         let config_path = self.config_path(name);
         let config = self.read_any(&config_path, CONFIG_BYTES_MAX)?.unwrap_or_default();
         let config =
             String::from_utf8(config).map_err(|_| Refusal::ConfigNotText { path: config_path })?;
-        Ok(Prepared { voucher, ..loader.load(name, &wasm, &config)? })
+        Ok(Prepared { voucher, ..loader.load(name, wasm, &config)? })
     }
 
     /// Read a file that may be missing.
@@ -328,7 +380,8 @@ impl Directory {
             // A FIFO must not hold up the thread.
             let flags = OFlag::O_NONBLOCK.bits();
             let file = File::options().read(true).custom_flags(flags).open(&path)?;
-            Ok((file.metadata()?, fs::metadata(&self.path)?, file))
+            let directory = path.parent().unwrap_or(&path);
+            Ok((file.metadata()?, fs::metadata(directory)?, file))
         };
         let (before, directory, mut file) = open().map_err(read_error)?;
         if !before.is_file() {
@@ -346,16 +399,19 @@ impl Directory {
         Ok(bytes)
     }
 
-    fn wasm_path(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}.wasm"))
-    }
-
     fn config_path(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}.toml"))
+        self.paths[0].join(format!("{name}.toml"))
     }
 }
 
+/// Whether a component can be called so.
+pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_name = !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(letter);
+    if is_name { Ok(()) } else { Err(Refusal::Name) }
+}
+
 /// A file name, fit for a message.
-fn printable(name: &str) -> String {
+pub(crate) fn printable(name: &str) -> String {
     name.chars().take(NAME_BYTES_MAX).flat_map(char::escape_debug).collect()
 }

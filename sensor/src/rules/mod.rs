@@ -49,6 +49,7 @@ pub use cache::{Cache, CacheError};
 pub use change::{Change, Notice};
 pub use contract::World;
 pub use directory::{Directory, DirectoryError, Refusal};
+pub(crate) use directory::{check_name, printable};
 pub use engine::{EngineError, Metering, RuleEngine};
 pub use fault::{Fault, FaultCause};
 pub use load::{LoadError, Loader, Mode, OperatorSettings, Prepared, RuleSettings, Settings};

@@ -115,6 +115,7 @@ mod tests {
         ComponentStats {
             name: name.into(),
             world: World::Rule,
+            digest: "".into(),
             vouched_for: None,
             mode: Mode::Active,
             quarantined_until_ns: None,

@@ -16,7 +16,7 @@ use minisign::{PublicKey, SignatureBox};
 use sha2::{Digest as _, Sha256};
 
 /// A signature has four lines, with two comments among them; minisign itself reads no longer ones.
-pub(super) const SIGNATURE_BYTES_MAX: u64 = 16 << 10;
+pub(crate) const SIGNATURE_BYTES_MAX: u64 = 16 << 10;
 /// Each signature is compared with the ids of all of them. A team has one or two, and the next one.
 pub const TRUSTED_KEYS_MAX: usize = 64;
 /// More, and signatures are what is wanted.
@@ -125,7 +125,7 @@ pub enum NotVouched {
 impl SignaturePolicy {
     /// Whether these bytes may be loaded, and who vouches for them. Nobody need, unless a signature
     /// is required; but one that is there and does not fit is refused all the same.
-    pub(super) fn vouch(
+    pub(crate) fn vouch(
         &self,
         wasm: &[u8],
         signature: Option<&[u8]>,

@@ -108,6 +108,9 @@ pub struct ComponentStats {
     pub name: Arc<str>,
     pub world: World,
     pub mode: Mode,
+    /// SHA-256 of the component, lower-case hex.
+    #[serde(default)]
+    pub digest: Arc<str>,
     /// Who vouches for it, in words, if anybody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vouched_for: Option<Arc<str>>,

@@ -5,7 +5,7 @@
 //! last taken. So lost notices, or a file system that gives none, cost time and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,7 +64,8 @@ impl Watcher {
         changes: mpsc::Sender<Change>,
     ) -> Result<Watcher, DirectoryError> {
         let (notices, received) = sync_channel(NOTICES_MAX);
-        let error = |why: String| DirectoryError::Watch { path: directory.path().to_owned(), why };
+        let path = directory.paths()[0].clone();
+        let error = |why: String| DirectoryError::Watch { path: path.clone(), why };
         let tell = notices.clone();
         let inotify = notify::recommended_watcher(move |event| forward(event, &tell))
             .map_err(|why| error(why.to_string()))?;
@@ -77,14 +78,13 @@ impl Watcher {
             changes,
             inotify,
             watched: None,
-            lost: false,
+            lost: None,
             pending: BTreeMap::new(),
             done: BTreeSet::new(),
         };
         // From here on nothing is missed; the first look finds what changed since the load.
         thread.watch()?;
         let stopped = stop.clone();
-        let path = thread.directory.path().to_owned();
         thread::Builder::new()
             .name("rule-watcher".into())
             .spawn(move || thread.run(&received, &stopped))
@@ -146,10 +146,10 @@ struct Thread {
     settings: NewSettings,
     changes: mpsc::Sender<Change>,
     inotify: RecommendedWatcher,
-    /// Device and inode of the directory that inotify watches.
-    watched: Option<(u64, u64)>,
-    /// The directory could not be read at the last look.
-    lost: bool,
+    /// Device and inode of each directory that inotify watches.
+    watched: Option<Vec<(u64, u64)>>,
+    /// The directory that could not be read at the last look.
+    lost: Option<PathBuf>,
     /// Components that changed and were not taken yet: how they looked, and since when.
     pending: BTreeMap<String, (Files, Instant)>,
     /// Components of which the last notice was that they are complete.
@@ -204,19 +204,17 @@ impl Thread {
         self.take_settings();
         let findings = match self.watch().and_then(|()| self.directory.look()) {
             Ok(findings) => findings,
-            Err(error) if self.lost => {
+            Err(error) if self.lost.is_some() => {
                 tracing::debug!("{error}");
                 return Ok(());
             }
             Err(error) => {
-                self.lost = true;
+                self.lost = Some(error.path().to_owned());
                 self.watched = None;
                 return self.send(Change::DirectoryLost(error));
             }
         };
-        if self.lost {
-            self.lost = false;
-            let path = self.directory.path().to_owned();
+        if let Some(path) = self.lost.take() {
             self.send(Change::DirectoryFound { path })?;
         }
         for name in findings.removed {
@@ -246,19 +244,20 @@ impl Thread {
         self.loader = self.loader.clone().with_operator(new);
     }
 
-    /// Make sure that inotify watches the directory that is there now.
+    /// Make sure that inotify watches the directories that are there now.
     fn watch(&mut self) -> Result<(), DirectoryError> {
         let identity = self.directory.identity()?;
-        if self.watched == Some(identity) {
+        if self.watched.as_ref() == Some(&identity) {
             return Ok(());
         }
-        let path = self.directory.path().to_owned();
-        // The one before is gone, or there is none.
-        let _ = self.inotify.unwatch(&path);
-        match self.inotify.watch(&path, RecursiveMode::NonRecursive) {
-            Ok(()) => self.watched = Some(identity),
-            Err(why) => return Err(DirectoryError::Watch { path, why: why.to_string() }),
+        for path in self.directory.paths() {
+            // The one before is gone, or there is none.
+            let _ = self.inotify.unwatch(path);
+            self.inotify.watch(path, RecursiveMode::NonRecursive).map_err(|why| {
+                DirectoryError::Watch { path: path.clone(), why: why.to_string() }
+            })?;
         }
+        self.watched = Some(identity);
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::Rim;
+use super::rules::Rules;
 use crate::control::{Answer, Ask, Request, Wanted};
+use crate::fleet::FleetStatus;
 use crate::host::boottime_ns;
 use crate::metrics::{self, Hashing, Health, Report, State, Usage};
 use crate::rules::Mode;
@@ -33,9 +35,11 @@ impl Rim {
         match &self.rules {
             Some(rules) => {
                 rules.rescan();
-                Answer::Done("the rules directory is being read; the log says what changes".into())
+                Answer::Done(
+                    "the rules directories are being read; the log says what changes".into(),
+                )
             }
-            None => Answer::Error("no rules directory is configured (`rules.dir`)".into()),
+            None => Answer::Error("no rules are configured (`rules.dir`, `rules.nats`)".into()),
         }
     }
 
@@ -100,6 +104,7 @@ impl Rim {
             hashing: self.hashing(),
             rules: metrics::Rules {
                 dir: self.config.rules.dir.as_ref().map(|dir| dir.display().to_string()),
+                fleet: self.rules.as_ref().and_then(Rules::fleet),
                 generation: self.sensor.rules.generation(),
                 events_dropped_before: self.sensor.rules.events_dropped_before(),
                 changes: self.rules_changed,
@@ -138,6 +143,9 @@ impl Rim {
         if self.last_loss.is_some_and(|last| last.elapsed() < MEMORY) {
             let problem = "events were lost in the last five minutes; `lost` below has the causes";
             health.add(State::Degraded, problem.to_owned());
+        }
+        if let Some(problem) = report.rules.fleet.as_ref().and_then(FleetStatus::trouble) {
+            health.add(State::Degraded, problem);
         }
         for component in &report.rules.components {
             if component.quarantined_until_ns.is_some() {

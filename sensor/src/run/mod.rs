@@ -373,6 +373,14 @@ impl Rim {
         *if notice.refused { &mut self.rules_refused } else { &mut self.rules_changed } += 1;
         let action = if notice.refused { "rules_refused" } else { "rules_changed" };
         self.say_rules(action, notice.component.as_deref(), notice.message);
+        self.report_rules();
+    }
+
+    /// Tells the fleet what is in force here.
+    fn report_rules(&mut self) {
+        if let Some(rules) = &mut self.rules {
+            rules.report(&self.sensor.rules);
+        }
     }
 
     /// An event about the rules.

@@ -40,7 +40,8 @@ fn is_live(key: &str) -> bool {
 
 /// Whether a key is about how rules are treated.
 fn is_of_rules(key: &str) -> bool {
-    key.starts_with("rules.") && !RULES_AT_START.contains(&key)
+    let at_start = RULES_AT_START.contains(&key) || key.starts_with("rules.nats.");
+    key.starts_with("rules.") && !at_start
 }
 
 impl Rim {
@@ -158,6 +159,12 @@ mod tests {
         other.rules.trusted_keys = vec!["x".to_owned()];
         other.rules.allowed_digests = vec!["x".to_owned()];
         other.rules.require_signature = true;
+        let nats = config::RuleBucket { url: "x".to_owned(), ..config::RuleBucket::default() };
+        let with_nats = config::Rules { nats: Some(nats), ..config::Rules::default() };
+        let with_nats = Config { rules: with_nats, ..Config::default() };
+        let changed = config::changed_keys(&Config::default(), &with_nats);
+        assert!(changed.contains(&"rules.nats.url".to_owned()), "{changed:?}");
+        assert!(!changed.iter().any(|key| is_live(key)), "{changed:?}");
         let changed = config::changed_keys(&Config::default(), &other);
         assert_eq!(changed, RULES_AT_START);
         assert!(!changed.iter().any(|key| is_live(key)));

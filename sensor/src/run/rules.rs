@@ -1,10 +1,12 @@
-//! The rules of a run: loaded before the first event, then watched.
+//! The rules of a run: loaded before the first event, then watched; those of a fleet are taken from
+//! their bucket into one of the directories that are watched.
 
 use std::path::Path;
 
 use tokio::sync::mpsc;
 
 use crate::config;
+use crate::fleet::{self, Fleet, FleetError, FleetStatus, Running};
 use crate::rules::{
     Cache, Change, Directory, DirectoryError, EngineError, Loader, Metering, OperatorSettings,
     RuleEngine, RuleSet, Watcher,
@@ -23,26 +25,41 @@ pub enum RulesError {
     Directory(#[from] DirectoryError),
     #[error("{key}: {what}")]
     Policy { key: &'static str, what: String },
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
 }
 
-/// A watched directory of rules.
+/// Watched directories of rules, and the bucket behind one of them.
 #[derive(Debug)]
 pub(crate) struct Rules {
     first: Vec<Change>,
     changes: mpsc::Receiver<Change>,
     watcher: Watcher,
+    fleet: Option<Fleet>,
+    /// The generation that the fleet was last told.
+    reported: Option<u64>,
 }
 
 impl Rules {
-    /// Loads all components of the directory and watches it from then on. A component that cannot
-    /// be loaded is a change that was refused; a directory that cannot be used is an error.
-    pub(crate) fn start(dir: &Path, config: &config::Rules) -> Result<Rules, RulesError> {
+    /// Loads all components of the directories and watches them from then on. A component that
+    /// cannot be loaded is a change that was refused; a directory that cannot be used is an error.
+    /// A bucket that cannot be reached is none: what was last taken from it is in its directory.
+    pub(crate) fn start(config: &config::Rules, host: &str) -> Result<Rules, RulesError> {
         let loader = loader(config)?;
-        let mut directory = Directory::open(dir)?;
+        let prepared = config.nats.as_ref().map(fleet::prepare).transpose()?;
+        let mut directory = Directory::open_all(config.dirs())?;
         let first = directory.load_all(&loader)?;
         let (sender, changes) = mpsc::channel(CHANGES_MAX);
-        let watcher = Watcher::start(directory, loader, sender)?;
-        Ok(Rules { first, changes, watcher })
+        let watcher = Watcher::start(directory, loader.clone(), sender.clone())?;
+        let fleet = match (&config.nats, prepared) {
+            (Some(settings), Some(prepared)) => {
+                let judge = Directory::open_all(config.dirs())?;
+                let tell = move |change| sender.blocking_send(change).is_ok();
+                Some(Fleet::start(settings, host, prepared, judge, loader, tell)?)
+            }
+            _ => None,
+        };
+        Ok(Rules { first, changes, watcher, fleet, reported: None })
     }
 
     /// What was found at the start.
@@ -60,10 +77,28 @@ impl Rules {
 
     /// Puts other settings of the operator's into force.
     pub(crate) fn configure(&self, settings: OperatorSettings) {
+        if let Some(fleet) = &self.fleet {
+            fleet.configure(settings.clone());
+        }
         self.watcher.configure(settings);
     }
 
-    /// Looks at the directory now.
+    /// How it is with the rules of the fleet, if there is one.
+    pub(crate) fn fleet(&self) -> Option<FleetStatus> {
+        self.fleet.as_ref().map(Fleet::status)
+    }
+
+    /// Tells the fleet what is in force, if that has changed.
+    pub(crate) fn report(&mut self, set: &RuleSet) {
+        let generation = set.generation();
+        if let Some(fleet) = &self.fleet
+            && self.reported.replace(generation) != Some(generation)
+        {
+            fleet.report(generation, set.stats().iter().map(Running::from).collect());
+        }
+    }
+
+    /// Looks at the directories now.
     pub(crate) fn rescan(&self) {
         self.watcher.rescan();
     }

@@ -20,7 +20,7 @@ use crate::control::{Ask, ControlError, Server};
 use crate::digest::pool::Pool;
 use crate::error_chain::ErrorChain;
 use crate::event::Kinds;
-use crate::host::wall_offset_ns;
+use crate::host::{hostname, wall_offset_ns};
 use crate::input::{HostInfo, Input};
 use crate::machine::Sensor;
 use crate::names::{NameFiles, Resolver};
@@ -68,9 +68,9 @@ impl Rim {
             Some(_) => None,
             None => Some(Outputs::open(&config.outputs()?, Pace::Live)?),
         };
-        let rules = match (&recorder, &config.rules.dir) {
-            (None, Some(dir)) => Some(Rules::start(dir, &config.rules)?),
-            _ => None,
+        let rules = match is_live && !config.rules.dirs().is_empty() {
+            true => Some(Rules::start(&config.rules, &host_name(&config))?),
+            false => None,
         };
         if let Some(control) = &mut control {
             serve_control(control, ask);
@@ -149,6 +149,11 @@ impl Rim {
 /// Why something did not start.
 fn start_error(what: &'static str) -> impl Fn(std::io::Error) -> RunError {
     move |source| RunError::Start { what, source }
+}
+
+/// What this host is called where hosts are told apart.
+fn host_name(config: &Config) -> String {
+    config.host.name.clone().unwrap_or_else(hostname)
 }
 
 /// Makes the control socket, where that is possible: a sensor that cannot be asked still watches.

@@ -51,6 +51,8 @@ impl Rim {
         }
         self.watch_outputs();
         self.test_self();
+        // Modes change without a change of the rules.
+        self.report_rules();
         if self.config_watch.has_changed() {
             tracing::info!("reading the configuration again, since its files have changed");
             self.reload_config()?;

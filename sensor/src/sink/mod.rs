@@ -10,7 +10,6 @@
 //! counted by its cause, or held up within a bound, as its settings say.
 
 mod archive;
-mod backoff;
 pub mod date;
 pub mod encode;
 mod encoder;
@@ -31,8 +30,8 @@ mod worker;
 use std::io;
 use std::path::PathBuf;
 
+use crate::net::PeerError;
 use crate::spool::SpoolError;
-use net::PeerError;
 
 pub use outputs::{Outputs, Pace, Readers};
 pub use pretty::Pretty;

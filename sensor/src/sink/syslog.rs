@@ -6,7 +6,6 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use super::backoff::Backoff;
 use super::date::Date;
 use super::encode;
 use super::queue::Queue;
@@ -14,6 +13,7 @@ use super::settings::{Facility, SyslogHeader};
 use super::tally::{SinkStats, cause};
 use super::worker::{Flow, LogLimit, Target};
 use crate::event::{Event, Field, Value};
+use crate::net::backoff::Backoff;
 
 /// Messages that are encoded before they are sent.
 const MESSAGES_MAX: usize = 64;

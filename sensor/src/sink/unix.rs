@@ -3,13 +3,13 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::backoff::Backoff;
 use super::encoder::Encoder;
 use super::queue::Queue;
 use super::settings::Format;
 use super::stream::Buffer;
 use super::worker::{Flow, LogLimit, Target};
 use crate::event::Event;
+use crate::net::backoff::Backoff;
 
 /// Connects to a listening socket. While nobody listens, events wait in the queue.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A program that a test needs; fails with what to install where it is missing.
-fn installed(name: &str, package: &str) -> PathBuf {
+pub fn installed(name: &str, package: &str) -> PathBuf {
     let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
     let found = folders.iter().map(|folder| Path::new(folder).join(name)).find(|it| it.is_file());
     found.unwrap_or_else(|| panic!("install {package}: this test runs {name}"))

@@ -111,6 +111,55 @@ impl Nats {
     }
 }
 
+/// What a bucket says of the digest of an object.
+pub fn digest_of(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(bytes);
+    format!(
+        "SHA-256={}",
+        base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE, digest)
+    )
+}
+
+impl Nats {
+    /// Publishes into a stream and waits for its acknowledgement.
+    pub fn publish(&self, subject: &str, payload: &[u8]) {
+        let mut client = Client::connect(self.port, &self.access);
+        let answer = client.ask_bytes(subject, payload);
+        assert!(answer["seq"].is_u64(), "{subject}: {answer}");
+    }
+
+    /// Puts an object into a bucket, in pieces of so many bytes, described as it is but for
+    /// `instead`.
+    pub fn put_object(
+        &self,
+        bucket: &str,
+        name: &str,
+        bytes: &[u8],
+        piece: usize,
+        instead: Option<Value>,
+    ) {
+        let encoded = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE, name);
+        let nuid = format!("of{}", encoded.trim_end_matches('='));
+        for piece in bytes.chunks(piece) {
+            self.publish(&format!("$O.{bucket}.C.{nuid}"), piece);
+        }
+        let mut info = json!({
+            "name": name,
+            "bucket": bucket,
+            "nuid": nuid,
+            "size": bytes.len(),
+            "mtime": "0001-01-01T00:00:00Z",
+            "chunks": bytes.len().div_ceil(piece),
+            "digest": digest_of(bytes),
+        });
+        for (key, value) in instead.as_ref().and_then(Value::as_object).into_iter().flatten() {
+            info[key] = value.clone();
+        }
+        self.publish(&format!("$O.{bucket}.M.{encoded}"), info.to_string().as_bytes());
+    }
+}
+
 impl Drop for Nats {
     fn drop(&mut self) {
         self.kill();
@@ -142,14 +191,22 @@ impl Client {
     }
 
     fn say(&mut self, words: &str) {
+        self.say_bytes(words.as_bytes());
+    }
+
+    fn say_bytes(&mut self, words: &[u8]) {
         let stream = self.0.get_mut();
-        stream.write_all(words.as_bytes()).expect("the server reads");
+        stream.write_all(words).expect("the server reads");
         stream.flush().expect("the server reads");
     }
 
     fn ask(&mut self, subject: &str, question: &Value) -> Value {
-        let question = question.to_string();
-        self.say(&format!("PUB {subject} answers {}\r\n{question}\r\n", question.len()));
+        self.ask_bytes(subject, question.to_string().as_bytes())
+    }
+
+    fn ask_bytes(&mut self, subject: &str, question: &[u8]) -> Value {
+        let command = format!("PUB {subject} answers {}\r\n", question.len());
+        self.say_bytes(&[command.as_bytes(), question, b"\r\n"].concat());
         loop {
             let mut line = String::new();
             self.0.read_line(&mut line).expect("the server answers");

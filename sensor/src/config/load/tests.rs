@@ -3,9 +3,11 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::actions::Actions;
 use crate::bytesize::ByteSize;
-use crate::config::{Backend, Component, Output, Outputs, Permission, Rotate, Rule, Spool};
+use crate::config::{
+    Backend, Component, Output, Outputs, Permission, Rotate, Rule, RuleBucket, Spool,
+};
+use crate::net::{AuthSettings, TlsSettings};
 use crate::rules::Mode;
-use crate::sink::net::{AuthSettings, TlsSettings};
 use crate::sink::{Facility, Format, Selection, SyslogHeader};
 
 const EXAMPLE: &str = include_str!("../../../../examples/ocellus.toml");
@@ -42,6 +44,8 @@ fn the_example_shows_every_key() {
     full.host.name = Some(String::new());
     full.capture.btf = Some(PathBuf::new());
     full.rules.dir = Some(PathBuf::new());
+    let Output { auth, tls, .. } = full_output();
+    full.rules.nats = Some(RuleBucket { auth, tls, ..RuleBucket::default() });
     full.control.group = Some(String::new());
     full.metrics.listen = Some(([127, 0, 0, 1], 9464).into());
     full.output = Outputs(vec![full_output()]);

@@ -1,6 +1,7 @@
 //! The metrics of the rules.
 
 use super::{Metric, MetricKind, Samples, flag};
+use crate::fleet::FleetStatus;
 use crate::metrics::Report;
 use crate::rules::Mode;
 
@@ -15,6 +16,13 @@ fn components(samples: &mut Samples, report: &Report, value: fn(&Component) -> f
 
 type Component = crate::rules::ComponentStats;
 
+/// A value where rules come from a fleet's bucket.
+fn fleet(samples: &mut Samples, report: &Report, value: fn(&FleetStatus) -> u64) {
+    if let Some(fleet) = &report.rules.fleet {
+        samples.one(value(fleet) as f64);
+    }
+}
+
 /// A value for each rule.
 fn rules(samples: &mut Samples, report: &Report, value: fn(&crate::rules::RuleCounters) -> u64) {
     for component in &report.rules.components {
@@ -27,7 +35,7 @@ fn rules(samples: &mut Samples, report: &Report, value: fn(&crate::rules::RuleCo
 pub(super) static RULES: &[Metric] = metrics! {
     Gauge "ocellus_rules_generation" []
         "How often the set of rules has changed"
-        => "Hosts of one fleet that differ in their rules: compare `ocellus rules list`."
+        => "Hosts of one fleet that differ in their rules: `ocellus rules fleet` says in which."
         |it, to| to.one(it.rules.generation as f64);
     Counter "ocellus_rules_changes_total" []
         "Changes of the rules that came into force"
@@ -41,6 +49,37 @@ pub(super) static RULES: &[Metric] = metrics! {
         "Events dropped by rules that are not loaded any more"
         => "Nothing; it completes the drops by rule."
         |it, to| to.one(it.rules.events_dropped_before as f64);
+    Gauge "ocellus_fleet_connected" []
+        "1 while the bucket with the rules of the fleet is followed; absent without one"
+        => "0: `ocellus status` says why. The last good rules stay in force, and new ones do not \
+            come."
+        |it, to| if let Some(fleet) = &it.rules.fleet {
+            to.one(flag(fleet.connected));
+        };
+    Gauge "ocellus_fleet_rules" []
+        "Rules that the bucket had when it was last seen"
+        => "Differs from host to host: look at ocellus_fleet_connected."
+        |it, to| fleet(to, it, |fleet| fleet.rules);
+    Gauge "ocellus_fleet_rules_refused" []
+        "Rules of the bucket that this host refuses as they are there; the versions before stay"
+        => "Not 0: `ocellus rules fleet` says why."
+        |it, to| fleet(to, it, |fleet| fleet.refused);
+    Gauge "ocellus_fleet_kept_bytes" []
+        "Bytes of the last good rules on disk"
+        => "Near `rules.nats.max_size`: allow more, or publish less."
+        |it, to| fleet(to, it, |fleet| fleet.kept_bytes);
+    Counter "ocellus_fleet_rules_taken_total" []
+        "Versions of rules that were taken from the bucket"
+        => "Grows when nobody publishes: ask who does."
+        |it, to| fleet(to, it, |fleet| fleet.taken);
+    Counter "ocellus_fleet_failures_total" []
+        "Connections to the bucket that failed or were lost"
+        => "Grows: the log says why. It is tried again after 0.1 to 10 seconds."
+        |it, to| fleet(to, it, |fleet| fleet.failures);
+    Counter "ocellus_fleet_reports_total" []
+        "Times that this host said in the bucket of hosts what it runs"
+        => "Stands still for minutes: the host may not write there; `ocellus status` says so."
+        |it, to| fleet(to, it, |fleet| fleet.reports);
     Gauge "ocellus_component_active" ["component"]
         "1 when the component's verdicts count; 0 in shadow mode or switched off"
         => "0 for long: a rule that somebody forgot to switch on again."

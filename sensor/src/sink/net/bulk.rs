@@ -9,10 +9,11 @@ use serde::Deserialize;
 use ureq::Agent;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 
+use super::Record;
 use super::deliver::{Answer, Peer};
-use super::secret::{AuthSettings, Secret, SecretError};
-use super::tls::{self, TlsError, TlsSettings};
-use super::{PeerError, Record};
+use crate::net::PeerError;
+use crate::net::secret::{AuthSettings, Secret, SecretError};
+use crate::net::tls::{self, TlsError, TlsSettings};
 use crate::sink::tally::cause;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Record;
-use crate::sink::backoff::Backoff;
+use crate::net::backoff::Backoff;
 use crate::sink::tally::{Tally, cause};
 use crate::sink::worker::LogLimit;
 use crate::spool::{Batch, Reader};

@@ -8,13 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::connection::{Address, Connection};
+use super::Record;
 use super::deliver::{Answer, Peer};
-use super::secret::{AuthSettings, Secret};
-use super::tls::TlsSettings;
-use super::{PeerError, Record, random_bytes};
 use crate::digest::hasher::sha512_hex;
 use crate::event::{Event, Field, Value};
+use crate::net::connection::{Address, Connection};
+use crate::net::secret::{AuthSettings, Secret};
+use crate::net::tls::TlsSettings;
+use crate::net::{PeerError, random_bytes};
 use crate::sink::encode;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;

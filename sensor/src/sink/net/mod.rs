@@ -2,22 +2,16 @@
 //! takes them out and sends them until the receiver has them.
 
 mod bulk;
-mod connection;
 mod deliver;
 mod forward;
 mod nats;
-mod secret;
 mod stream;
 pub mod template;
-mod tls;
 
-use std::hash::{BuildHasher as _, RandomState};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::SinkError;
-use super::backoff::Backoff;
 use super::encoder::Encoder;
 use super::queue::Queue;
 use super::settings::{Facility, Format, SinkSettings, SyslogHeader, WhenFull};
@@ -25,12 +19,12 @@ use super::syslog::Syslog;
 use super::tally::{Tally, cause};
 use super::worker::{Flow, LogLimit, Target};
 use crate::event::{Event, Field};
+use crate::net::backoff::Backoff;
+use crate::net::{AuthSettings, PeerError, TlsSettings};
 use crate::spool::{AppendError, Frames, Gauge, Spool, SpoolSettings, Writer};
 use deliver::{Delivery, Peer};
 
 pub use nats::NatsSettings;
-pub use secret::{AuthSettings, SecretError};
-pub use tls::{TlsError, TlsSettings};
 
 /// Bytes of records that are appended to the spool at once.
 const APPEND_BYTES: usize = 256 << 10;
@@ -259,27 +253,4 @@ impl Target for SpoolTarget {
         // The other end learns that no more will come.
         self.writer = None;
     }
-}
-
-/// Why a receiver cannot be used as it is configured.
-#[derive(Debug, thiserror::Error)]
-pub enum PeerError {
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    #[error("`{url}` is no address: {what}")]
-    Address { url: String, what: String },
-}
-
-/// Where a file that is named in the configuration is.
-fn read_error(path: &std::path::Path, source: std::io::Error) -> SecretError {
-    SecretError::Read { path: PathBuf::from(path), source }
-}
-
-/// Bytes that will not come again: the keys of a hash map are random.
-fn random_bytes() -> [u8; 16] {
-    let half = || RandomState::new().hash_one(0_u8).to_be_bytes();
-    let (first, second) = (half(), half());
-    std::array::from_fn(|index| if index < 8 { first[index] } else { second[index - 8] })
 }

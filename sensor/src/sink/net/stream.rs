@@ -3,9 +3,9 @@
 use std::io::{self, Write as _};
 
 use super::Record;
-use super::connection::{Address, Connection};
 use super::deliver::{Answer, Peer};
-use super::tls::{TlsError, TlsSettings};
+use crate::net::connection::{Address, Connection};
+use crate::net::tls::{TlsError, TlsSettings};
 
 /// Writes events one after the other, or each with its length before it. What the kernel has taken
 /// counts as delivered: the protocol has no word for more.

@@ -4,7 +4,8 @@
 //! can say of a kernel, `--short` a part of it; `ocellus-kernels bench [SERIES…]` measures what the
 //! sensor costs there. `--arm64` before it builds for that architecture and boots kernels of it.
 //! `ocellus-kernels run SERIES COMMAND` runs one command in a guest that has
-//! the sensor and the tests, for whoever looks for the reason.
+//! the sensor and the tests, for whoever looks for the reason, and the programs of this host that
+//! `PROGRAMS` names.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ mod page;
 mod scenarios;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -67,7 +69,11 @@ fn run(architecture: Architecture, arguments: &[String]) -> io::Result<bool> {
     };
     let built = Built::build(architecture)?;
     let kernels = fetch(architecture, std::slice::from_ref(series))?;
-    let image = image(&built)?;
+    let mut image = image(&built)?;
+    // What else one wants to have there, such as strace.
+    for program in std::env::var("PROGRAMS").unwrap_or_default().split_whitespace() {
+        image.program(Path::new(program))?;
+    }
     for kernel in kernels {
         let task = format!("{}\n{}\n", built.variables(), command.join(" "));
         let boot = Boot { task: &task, ..boot(&kernel, &image, RUN_LIMIT) };

@@ -16,30 +16,30 @@ const IO_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How to reach a receiver.
 #[derive(Debug)]
-pub(super) struct Address {
+pub(crate) struct Address {
     /// `host:port`.
     address: String,
     tls: Option<Arc<ClientConfig>>,
 }
 
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Address {
-    pub(super) fn new(address: &str, tls: Option<&TlsSettings>) -> Result<Address, TlsError> {
+    pub(crate) fn new(address: &str, tls: Option<&TlsSettings>) -> Result<Address, TlsError> {
         let tls = tls.map(tls::client).transpose()?;
         Ok(Address { address: address.to_owned(), tls })
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.address
     }
 
     /// With TLS, if that is wanted.
-    pub(super) fn connect(&self) -> io::Result<Connection> {
+    pub(crate) fn connect(&self) -> io::Result<Connection> {
         let stream = self.connect_plain()?;
         match self.tls {
             Some(_) => self.secure(stream),
@@ -48,7 +48,7 @@ impl Address {
     }
 
     /// Without TLS yet. Tries each of the host's addresses.
-    pub(super) fn connect_plain(&self) -> io::Result<TcpStream> {
+    pub(crate) fn connect_plain(&self) -> io::Result<TcpStream> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in self.address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
@@ -65,7 +65,7 @@ impl Address {
     }
 
     /// Puts TLS over a connection.
-    pub(super) fn secure(&self, stream: TcpStream) -> io::Result<Connection> {
+    pub(crate) fn secure(&self, stream: TcpStream) -> io::Result<Connection> {
         let Some(tls) = &self.tls else { return Ok(Connection::Plain(stream)) };
         let host = self.address.rsplit_once(':').map_or(&*self.address, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -81,12 +81,21 @@ impl Address {
 }
 
 impl Connection {
-    /// The receiver has closed its end.
-    pub(super) fn is_closed(&mut self) -> bool {
-        let socket = match self {
+    fn socket(&self) -> &TcpStream {
+        match self {
             Connection::Plain(stream) => stream,
-            Connection::Tls(stream) => &mut stream.sock,
-        };
+            Connection::Tls(stream) => &stream.sock,
+        }
+    }
+
+    /// Lets reads fail after so long, or after the usual time.
+    pub(crate) fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
+        self.socket().set_read_timeout(Some(time.unwrap_or(IO_TIMEOUT)))
+    }
+
+    /// The receiver has closed its end.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let socket = self.socket();
         if socket.set_nonblocking(true).is_err() {
             return true;
         }

@@ -1,24 +1,26 @@
 //! The text protocol of NATS, a client's side.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::connection::{Address, Connection};
 use super::login::Login;
+use crate::net::connection::{Address, Connection};
 
 /// Longest line that a server may send; its INFO names all servers of a cluster.
 const LINE_BYTES_MAX: u64 = 1 << 20;
-/// Longest message that is read: answers have some hundred bytes.
-const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Longest message that is read: a piece of an object, which has 128 KiB as a rule and never more
+/// than a server's `max_payload`, 1 MiB as a rule, comes in base64.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// Longest header of a message that we publish.
-pub(super) const HEADER_BYTES_MAX: usize = 512;
+pub(crate) const HEADER_BYTES_MAX: usize = 512;
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 256 << 10;
 
 /// A connection that has been let in.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: BufReader<Connection>,
     out: Vec<u8>,
     /// What the server takes at most.
@@ -38,16 +40,29 @@ struct Info {
 
 /// A message that came for us.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Message {
+pub(crate) struct Message {
     pub subject: String,
+    /// Where an answer would go; JetStream tells the message's place in the stream by it.
+    pub reply: Option<String>,
     /// Of a header that has one: 503 says that nobody takes the message.
     pub status: Option<u16>,
+    /// The lines of the header after the first.
+    headers: String,
     pub payload: Vec<u8>,
+}
+
+impl Message {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let pairs = self.headers.lines().filter_map(|line| line.split_once(':'));
+        let mut named = pairs.filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value.trim())
+    }
 }
 
 impl Wire {
     /// Connects, with TLS if `is_secured`, and logs in.
-    pub(super) fn connect(
+    pub(crate) fn connect(
         address: &Address,
         is_secured: bool,
         login: &Login,
@@ -92,21 +107,22 @@ impl Wire {
         Ok(wire)
     }
 
-    pub(super) fn subscribe(&mut self, subject: &str) -> io::Result<()> {
-        write!(self.out, "SUB {subject} 1\r\n")
+    /// Has messages of a subject sent to us. Each subscription has a number of its own.
+    pub(crate) fn subscribe(&mut self, subject: &str, number: u64) -> io::Result<()> {
+        write!(self.out, "SUB {subject} {number}\r\n")
     }
 
-    /// Puts a message into the buffer; with its id, if it has one.
-    pub(super) fn publish(
+    /// Puts a message into the buffer; with a header, if it has one.
+    pub(crate) fn publish(
         &mut self,
         subject: &str,
         reply: &str,
-        id: Option<&str>,
+        header: Option<(&str, &str)>,
         payload: &[u8],
     ) -> io::Result<()> {
-        match id {
-            Some(id) => {
-                let header = format!("NATS/1.0\r\nNats-Msg-Id: {id}\r\n\r\n");
+        match header {
+            Some((name, value)) => {
+                let header = format!("NATS/1.0\r\n{name}: {value}\r\n\r\n");
                 let total = header.len() + payload.len();
                 write!(self.out, "HPUB {subject} {reply} {} {total}\r\n{header}", header.len())?;
             }
@@ -120,7 +136,7 @@ impl Wire {
         Ok(())
     }
 
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         let stream = self.stream.get_mut();
         stream.write_all(&self.out)?;
         self.out.clear();
@@ -128,7 +144,7 @@ impl Wire {
     }
 
     /// Asks the server for a word and waits for it.
-    pub(super) fn ping(&mut self) -> io::Result<()> {
+    pub(crate) fn ping(&mut self) -> io::Result<()> {
         self.out.extend_from_slice(b"PING\r\n");
         self.flush()?;
         loop {
@@ -142,17 +158,46 @@ impl Wire {
     }
 
     /// The next message.
-    pub(super) fn message(&mut self) -> io::Result<Message> {
+    pub(crate) fn message(&mut self) -> io::Result<Message> {
         loop {
-            let line = self.line()?;
-            if let Some(Said::Message(message)) = self.read(&line)? {
+            if let Some(message) = self.word()? {
                 return Ok(message);
             }
         }
     }
 
+    /// The server's next word, if that is a message.
+    pub(crate) fn word(&mut self) -> io::Result<Option<Message>> {
+        let line = self.line()?;
+        Ok(match self.read(&line)? {
+            Some(Said::Message(message)) => Some(message),
+            Some(Said::Pong) | None => None,
+        })
+    }
+
+    /// Waits until something comes, for so long at most, which is more than nothing. True when
+    /// there is something to read.
+    pub(crate) fn wait(&mut self, at_most: Duration) -> io::Result<bool> {
+        if !self.stream.buffer().is_empty() {
+            return Ok(true);
+        }
+        self.stream.get_ref().wait_at_most(Some(at_most))?;
+        let come = self.stream.fill_buf().map(|bytes| !bytes.is_empty());
+        self.stream.get_ref().wait_at_most(None)?;
+        match come {
+            Ok(true) => Ok(true),
+            Ok(false) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut
+                | io::ErrorKind::Interrupted => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
     /// The server has closed its end, or will: it says why, and that was not read.
-    pub(super) fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         self.stream.get_mut().is_closed()
     }
 
@@ -202,6 +247,7 @@ fn strange(line: &str) -> io::Error {
 /// The line before a message: `subject sid [reply] [header bytes] bytes`.
 struct Frame<'a> {
     subject: &'a str,
+    reply: Option<&'a str>,
     header_bytes: usize,
     bytes: usize,
 }
@@ -214,17 +260,25 @@ impl<'a> Frame<'a> {
             true => parts.get(parts.len().checked_sub(2)?)?.parse().ok()?,
             false => 0,
         };
+        let numbers = if has_header { 2 } else { 1 };
+        let reply = (parts.len() == 3 + numbers).then(|| parts[2]);
         let is_right = header_bytes <= bytes && bytes <= MESSAGE_BYTES_MAX && parts.len() >= 3;
-        is_right.then_some(Frame { subject: parts[0], header_bytes, bytes })
+        is_right.then_some(Frame { subject: parts[0], reply, header_bytes, bytes })
     }
 
     fn message(&self, mut bytes: Vec<u8>) -> Message {
         let payload = bytes.split_off(self.header_bytes);
+        let header = String::from_utf8_lossy(&bytes);
         // `NATS/1.0 503`, and perhaps words.
-        let first = bytes.strip_prefix(b"NATS/1.0 ");
-        let digits = first.and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok());
-        let status = digits.and_then(|digits| digits.parse().ok());
-        Message { subject: self.subject.to_owned(), status, payload }
+        let (first, headers) = header.split_once("\r\n").unwrap_or((&header, ""));
+        let digits = first.strip_prefix("NATS/1.0 ").and_then(|rest| rest.get(..3));
+        Message {
+            subject: self.subject.to_owned(),
+            reply: self.reply.map(str::to_owned),
+            status: digits.and_then(|digits| digits.parse().ok()),
+            headers: headers.to_owned(),
+            payload,
+        }
     }
 }
 
@@ -252,15 +306,20 @@ mod tests {
 
     #[test]
     fn messages_are_read_with_and_without_header_and_reply() {
-        let message = |status, payload: &[u8]| {
-            Some(Message { subject: "a.1".to_owned(), status, payload: payload.to_vec() })
+        let message = |reply: Option<&str>, status, headers: &str, payload: &[u8]| {
+            let (subject, reply) = ("a.1".to_owned(), reply.map(str::to_owned));
+            let (headers, payload) = (headers.to_owned(), payload.to_vec());
+            Some(Message { subject, reply, status, headers, payload })
         };
-        assert_eq!(read(false, "a.1 1 3", b"xyz"), message(None, b"xyz"));
-        assert_eq!(read(false, "a.1 1 reply 3", b"xyz"), message(None, b"xyz"));
+        assert_eq!(read(false, "a.1 1 3", b"xyz"), message(None, None, "", b"xyz"));
+        assert_eq!(read(false, "a.1 1 re.1 3", b"xyz"), message(Some("re.1"), None, "", b"xyz"));
         let header = b"NATS/1.0 503\r\n\r\n";
-        assert_eq!(read(true, "a.1 1 16 16", header), message(Some(503), b""));
+        assert_eq!(read(true, "a.1 1 16 16", header), message(None, Some(503), "\r\n", b""));
         let with_payload = b"NATS/1.0\r\nA: b\r\n\r\nxyz";
-        assert_eq!(read(true, "a.1 1 reply 18 21", with_payload), message(None, b"xyz"));
+        let read_whole = read(true, "a.1 1 re 18 21", with_payload).unwrap();
+        assert_eq!(read_whole.header("a"), Some("b"));
+        assert_eq!(read_whole.header("b"), None);
+        assert_eq!(Some(read_whole), message(Some("re"), None, "A: b\r\n\r\n", b"xyz"));
         for wrong in ["", "a.1", "a.1 1", "a.1 1 x", "a.1 1 4294967296000"] {
             assert_eq!(read(false, wrong, b""), None, "{wrong}");
         }

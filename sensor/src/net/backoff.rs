@@ -11,7 +11,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Waits that double with each failure, each shortened by up to a half at random, so that hosts
 /// that lost the same receiver do not come back at once.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
 }
 
@@ -22,14 +22,14 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let longest = self.next;
         self.next = (longest * 2).min(LONGEST);
         longest - longest.mul_f64(random() / 2.0)
     }
 
     /// It went well.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = FIRST;
     }
 }

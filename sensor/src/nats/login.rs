@@ -9,7 +9,7 @@ use crc::{CRC_16_XMODEM, Crc};
 use ring::signature::Ed25519KeyPair;
 use serde_json::Value;
 
-use super::super::secret::{AuthSettings, Secret, SecretError};
+use crate::net::secret::{AuthSettings, Secret, SecretError};
 
 /// The alphabet of keys: RFC 4648, section 6, without padding.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -21,7 +21,7 @@ const SEED_PREFIX: u8 = 18 << 3;
 
 /// What is added to the first words of a connection.
 #[derive(Debug)]
-pub(super) enum Login {
+pub(crate) enum Login {
     Nobody,
     Password {
         user: String,
@@ -37,7 +37,7 @@ pub(super) enum Login {
 }
 
 impl Login {
-    pub(super) fn read(auth: &AuthSettings) -> Result<Login, SecretError> {
+    pub(crate) fn read(auth: &AuthSettings) -> Result<Login, SecretError> {
         if let Some(path) = &auth.credentials_file {
             return read_credentials(path);
         }
@@ -53,7 +53,7 @@ impl Login {
     }
 
     /// Adds what the server wants to know to the options of CONNECT.
-    pub(super) fn add(&self, nonce: &str, options: &mut Value) -> io::Result<()> {
+    pub(crate) fn add(&self, nonce: &str, options: &mut Value) -> io::Result<()> {
         match self {
             Login::Nobody => {}
             Login::Password { user, password } => {

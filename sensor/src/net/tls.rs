@@ -53,7 +53,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 /// The certificate authorities that are trusted.
-pub(super) fn roots(settings: &TlsSettings) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn roots(settings: &TlsSettings) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if let Some(path) = &settings.ca_file {
         return certificates(path);
     }
@@ -65,10 +65,10 @@ pub(super) fn roots(settings: &TlsSettings) -> Result<Vec<CertificateDer<'static
 }
 
 /// A certificate chain with its key.
-pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+pub(crate) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// The sensor's own certificate, if it has one.
-pub(super) fn identity(settings: &TlsSettings) -> Result<Option<Identity>, TlsError> {
+pub(crate) fn identity(settings: &TlsSettings) -> Result<Option<Identity>, TlsError> {
     let (Some(cert), Some(key)) = (&settings.cert_file, &settings.key_file) else {
         return Ok(None);
     };
@@ -80,11 +80,11 @@ pub(super) fn identity(settings: &TlsSettings) -> Result<Option<Identity>, TlsEr
 }
 
 /// The cryptography of all TLS connections.
-pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-pub(super) fn client(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
+pub(crate) fn client(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots(settings)?);
     let builder = ClientConfig::builder_with_provider(provider())

@@ -38,11 +38,11 @@ pub enum SecretError {
 
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// The file's text without white space around it.
-    pub(super) fn read(path: &Path) -> Result<Secret, SecretError> {
+    pub(crate) fn read(path: &Path) -> Result<Secret, SecretError> {
         let failed = |source| super::read_error(path, source);
         let length = std::fs::metadata(path).map_err(failed)?.len();
         let text = match length {
@@ -55,11 +55,11 @@ impl Secret {
         }
     }
 
-    pub(super) fn new(text: String) -> Secret {
+    pub(crate) fn new(text: String) -> Secret {
         Secret(text)
     }
 
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

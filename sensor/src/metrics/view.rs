@@ -1,11 +1,12 @@
-//! `ocellus status` and `ocellus rules list`: the report for a person.
+//! `ocellus status`, `ocellus rules list` and `ocellus rules stats`: the report for a person.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Report;
 use crate::bytesize::ByteSize;
-use crate::rules::ComponentStats;
+use crate::rules::{ComponentStats, overview, sheet};
+use crate::table::grouped;
 
 /// The report on one screen.
 pub fn status(report: &Report) -> String {
@@ -79,39 +80,20 @@ pub fn rules_list(report: &Report) -> String {
     if report.rules.components.is_empty() {
         return "no rules are in force\n".to_owned();
     }
-    let mut text = String::new();
+    let mut text = overview(&report.rules.components);
     for component in &report.rules.components {
-        let counters = &component.counters;
-        let _ = writeln!(
-            text,
-            "{:<28} {:<11} {:>9} candidates {:>9} calls {:>5} faults {:>8}",
-            component.name,
-            mode(component),
-            counters.candidates,
-            counters.calls,
-            counters.faults(),
-            ByteSize(component.memory_bytes as u64).to_string()
-        );
         if let Some(vouched_for) = &component.vouched_for {
-            let _ = writeln!(text, "  {vouched_for}");
-        }
-        for rule in &component.rules {
-            let counters = &rule.counters;
-            let _ = writeln!(
-                text,
-                "  {:<26} {:<11} {:>9} hits: {} alerts, {} tags, {} drops, {} shadowed, {} refused",
-                rule.id,
-                rule.mode.as_str(),
-                counters.hits,
-                counters.alerts,
-                counters.tags,
-                counters.drops,
-                counters.shadowed,
-                counters.refused
-            );
+            // Writing into a String does not fail.
+            let _ = writeln!(text, "{}: {vouched_for}", component.name);
         }
     }
     text
+}
+
+/// What each rule of the running sensor costs.
+pub fn rules_stats(report: &Report) -> String {
+    let events = grouped(report.events.delivered);
+    format!("{}{events} events delivered\n", sheet(&report.rules.components))
 }
 
 /// The mode, or that it is in quarantine.

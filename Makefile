@@ -9,8 +9,8 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run demo-fleet build test test-kernels bench soak bench-kernel bench-rules sim fuzz rules golden \
-	examples schema metrics man deb rpm tarball clean help
+.PHONY: run demo-fleet build test test-kernels test-arm64 bench soak bench-kernel bench-rules sim \
+	fuzz rules golden examples schema metrics man deb rpm tarball clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \
@@ -37,6 +37,12 @@ test-kernels: ## Run the sensor on many kernels, in virtual machines: make test-
 	@.ci/setup kernels
 	$(CARGO) build --locked --workspace --bins
 	CARGO='$(CARGO)' target/debug/ocellus-kernels test $(KERNEL)
+
+test-arm64: ## Build for arm64, and run the sensor on a kernel of it: make test-arm64 KERNEL=6.1
+	@.ci/setup kernels
+	@.ci/setup arm64
+	$(CARGO) build --locked --workspace --bins
+	target/debug/ocellus-kernels --arm64 test --short $(or $(KERNEL),6.1)
 
 bench: build ## Measure the core by stage, and the sensor under load
 	target/release/ocellus-bench

@@ -43,8 +43,20 @@ fn out(name: &str) -> PathBuf {
     Path::new(&std::env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join(name)
 }
 
+/// The C compiler for the target, by the variable that the crate `cc` knows too.
+fn compiler() -> String {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let (target, host) = (variable("TARGET"), variable("HOST"));
+    let named = variable(&format!("CC_{}", target.replace('-', "_")));
+    match named.as_str() {
+        "" if target == host => "cc".to_owned(),
+        "" => panic!("name the C compiler for {target} in CC_{}", target.replace('-', "_")),
+        _ => named,
+    }
+}
+
 fn compile(program: &Path, flags: &[&str], sources: &[PathBuf]) -> std::io::Result<Output> {
-    let mut command = Command::new("cc");
+    let mut command = Command::new(compiler());
     command.args(COMMON).args(flags).arg("-o").arg(program).args(sources).output()
 }
 

@@ -1,14 +1,16 @@
 //! A small reader of BTF, the kernel's and an object's description of their types.
 //!
 //! It serves three purposes: to hold the mirror in [`crate::abi`] against what clang compiled; to
-//! cut the kernel's description (5 MB, 130,000 types) down to the few types that the probes use
-//! before a loader takes it apart at the cost of 20 MB; and to tell a backend without eBPF where
+//! cut the kernel's description (5 MB, 130,000 types) down to what a loader looks for, before it
+//! takes that apart at the cost of 20 MB and looks through all of it again and again; and to tell a backend without eBPF where
 //! the members of kernel structures lie.
 
+mod cut;
 mod members;
 
 use std::collections::HashSet;
 
+pub use cut::{Cut, cut_for_probes};
 pub use members::{Members, Route, RouteError};
 
 const MAGIC: u16 = 0xeb9f;
@@ -190,71 +192,6 @@ impl<'a> Btf<'a> {
         let plain = |name: &'a str| name.split_once("___").map_or(name, |(plain, _)| plain);
         self.types.iter().filter(composite).map(|found| plain(found.name)).collect()
     }
-
-    /// This description with the composite types of these names, and what they contain, whole. Of
-    /// every other composite type only the name is left, as a forward declaration, so that all
-    /// types keep their numbers.
-    pub fn reduced(&self, names: &HashSet<&str>) -> Option<Vec<u8>> {
-        let kept = self.reachable(names);
-        let mut types = Vec::with_capacity(self.types.len() * TYPE_BYTES);
-        for (found, kept) in self.types.iter().zip(kept) {
-            let cut = match found.kind {
-                STRUCT | UNION | ENUM | ENUM64 => !kept,
-                // Parameters and variables: no relocation asks for them.
-                FUNC_PROTO | VAR | DATASEC | DECL_TAG => true,
-                _ => false,
-            };
-            if cut {
-                types.extend_from_slice(found.bytes.get(..4)?);
-                types.extend_from_slice(&(FWD << 24).to_ne_bytes());
-                types.extend_from_slice(&[0; 4]);
-            } else {
-                types.extend_from_slice(found.bytes);
-            }
-        }
-        let mut out = Vec::with_capacity(HEADER_BYTES + types.len() + self.strings.len());
-        out.extend_from_slice(self.bytes.get(..4)?);
-        let sizes = [HEADER_BYTES, 0, types.len(), types.len(), self.strings.len()];
-        for size in sizes {
-            out.extend_from_slice(&u32::try_from(size).ok()?.to_ne_bytes());
-        }
-        out.extend_from_slice(&types);
-        out.extend_from_slice(self.strings);
-        Some(out)
-    }
-
-    /// For each type, whether it has one of the names or is contained in such a type.
-    fn reachable(&self, names: &HashSet<&str>) -> Vec<bool> {
-        let mut kept = vec![false; self.types.len()];
-        let named = |found: &Type<'_>| {
-            matches!(found.kind, STRUCT | UNION | ENUM | ENUM64) && names.contains(found.name)
-        };
-        let mut pending: Vec<usize> =
-            (1..=self.types.len()).filter(|number| self.get(*number).is_some_and(named)).collect();
-        while let Some(number) = pending.pop() {
-            let Some(found) = self.get(number) else { continue };
-            // The void type has number 0, so a type that was found has a slot.
-            if std::mem::replace(&mut kept[number - 1], true) {
-                continue;
-            }
-            match found.kind {
-                STRUCT | UNION => {
-                    pending.extend(found.members().filter_map(|member| u32_at(member, 4)));
-                }
-                ARRAY => pending.extend(u32_at(found.bytes, TYPE_BYTES)),
-                TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG => pending.push(found.size),
-                _ => {}
-            }
-        }
-        kept
-    }
-}
-
-/// The kernel's description, as read from /sys/kernel/btf/vmlinux, cut down to the types that
-/// [`crate::object`] names. None when it cannot be read; the whole one then has to do.
-pub fn reduced_for_probes(kernel: &[u8]) -> Option<Vec<u8>> {
-    let object = Btf::parse(elf_section(crate::object(), ".BTF")?)?;
-    Btf::parse(kernel)?.reduced(&object.composite_names())
 }
 
 #[cfg(test)]
@@ -263,24 +200,6 @@ mod tests {
 
     fn own() -> Vec<u8> {
         elf_section(crate::object(), ".BTF").expect("the object has BTF").to_vec()
-    }
-
-    #[test]
-    fn reducing_keeps_what_is_named_and_the_numbers() {
-        let bytes = own();
-        let whole = Btf::parse(&bytes).expect("clang writes BTF");
-        let reduced = whole.reduced(&HashSet::from(["oc_record"])).expect("it can be reduced");
-        assert!(reduced.len() < bytes.len());
-        let small = Btf::parse(&reduced).expect("it is BTF again");
-        assert_eq!(small.types.len(), whole.types.len());
-        for name in ["oc_record", "oc_head", "oc_span"] {
-            assert_eq!(small.structure(name), whole.structure(name), "{name}");
-            assert!(small.structure(name).is_some(), "{name}");
-        }
-        assert!(whole.structure("task_struct").is_some());
-        assert!(small.structure("task_struct").is_none());
-        assert!(small.types.iter().any(|found| found.kind == FWD && found.name == "task_struct"));
-        assert!(small.types.iter().any(|found| found.kind == FUNC && found.name == "oc_exec_btf"));
     }
 
     #[test]
@@ -304,7 +223,8 @@ mod tests {
             broken[position] ^= 0xff;
             if let Some(btf) = Btf::parse(&broken) {
                 let _ = btf.structure("oc_record");
-                let _ = btf.reduced(&HashSet::from(["oc_record", "task_struct"]));
+                let _ = btf.compact(&HashSet::from(["oc_record", "task_struct"]));
+                let _ = btf.names_of_code();
             }
         }
     }

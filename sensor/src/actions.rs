@@ -31,6 +31,8 @@ pub enum Actions {
 pub struct Naming {
     pub action: &'static str,
     pub types: Texts,
+    /// The kinds by name.
+    pub kinds: Texts,
     /// Verb of the message.
     verb: &'static str,
 }
@@ -61,6 +63,8 @@ fn naming(actions: Actions, bits: usize) -> Naming {
         has(Kinds::PROCESS_PGID_CHANGE),
     );
     let change = ids || name || pgid;
+    let names = Kinds::NAMES.iter().filter(|(kind, _)| has(*kind)).map(|(_, name)| name);
+    let kinds: Texts = names.collect();
     // auditbeat's words and their order: peers: quark, 3.3 and 3.4. It has none for changes of ids
     // and names, so these are ours.
     let (auditbeat, verb) = match (existing, fork, exec, exit) {
@@ -78,7 +82,7 @@ fn naming(actions: Actions, bits: usize) -> Naming {
         Actions::Auditbeat => {
             let types =
                 [(existing, "info"), (fork, "start"), (exec || change, "change"), (exit, "end")];
-            Naming { action: auditbeat, types: chosen(&types), verb }
+            Naming { action: auditbeat, types: chosen(&types), kinds, verb }
         }
         Actions::Endpoint => {
             // What public rules look for most comes first. Which id changed is for the event to
@@ -94,7 +98,7 @@ fn naming(actions: Actions, bits: usize) -> Naming {
             };
             let types =
                 [(existing, "info"), (fork || exec, "start"), (change, "change"), (exit, "end")];
-            Naming { action, types: chosen(&types), verb }
+            Naming { action, types: chosen(&types), kinds, verb }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Names of capability sets.
 
-use std::sync::LazyLock;
+use rustc_hash::FxHashMap;
 
 use crate::event::Texts;
 
@@ -52,10 +52,8 @@ const NAMES: [&str; 41] = [
 /// Number of the last capability that has a name here, CAP_CHECKPOINT_RESTORE (Linux 5.9).
 pub const LAST_NAMED: u32 = NAMES.len() as u32 - 1;
 
-/// Sets that most processes have: none, all of the kernels from 3.16 on, and the default set of
-/// container runtimes.
-const COMMON_MASKS: [u64; 5] =
-    [0, full_mask(LAST_NAMED), full_mask(39), full_mask(37), 0x0000_0000_a804_25fb];
+/// Sets whose names are kept. Hosts have a handful; one that has more makes all of them anew then.
+const SETS_MAX: usize = 64;
 
 /// The set of all capabilities up to number `last_cap`.
 pub const fn full_mask(last_cap: u32) -> u64 {
@@ -68,22 +66,31 @@ pub fn is_full(mask: u64, last_cap: u32) -> bool {
     mask == full_mask(last_cap)
 }
 
-/// Names of the capabilities in `mask`, by number. One without a name is its number, as ECS has
-/// it. The common sets cost no allocation.
-pub fn names(mask: u64) -> Texts {
-    static COMMON: LazyLock<[Texts; COMMON_MASKS.len()]> =
-        LazyLock::new(|| COMMON_MASKS.map(build));
-    match COMMON_MASKS.iter().position(|common| *common == mask) {
-        Some(index) => COMMON[index].clone(),
-        None => build(mask),
-    }
+/// Names of the sets that were asked for, each made once.
+#[derive(Debug)]
+pub struct Capabilities {
+    /// What a full set is called, if that has a name.
+    all: Option<Texts>,
+    known: FxHashMap<u64, Texts>,
 }
 
-/// The same, but `all` for a full set, where that has a name; none for an empty one.
-pub fn names_or_all(mask: u64, all: Option<&Texts>) -> Option<Texts> {
-    match all {
-        Some(all) if is_full(mask, LAST_NAMED) => Some(all.clone()),
-        _ => (mask != 0).then(|| names(mask)),
+impl Capabilities {
+    pub fn new(all: Option<Texts>) -> Capabilities {
+        Capabilities { all, known: FxHashMap::default() }
+    }
+
+    /// Names of the capabilities in `mask`, by number. One without a name is its number, as ECS has
+    /// it. None for an empty set.
+    pub fn names(&mut self, mask: u64) -> Option<Texts> {
+        match &self.all {
+            _ if mask == 0 => return None,
+            Some(all) if is_full(mask, LAST_NAMED) => return Some(all.clone()),
+            _ => {}
+        }
+        if self.known.len() >= SETS_MAX && !self.known.contains_key(&mask) {
+            self.known.clear();
+        }
+        Some(self.known.entry(mask).or_insert_with(|| build(mask)).clone())
     }
 }
 
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn bits_have_the_numbers_of_the_kernel() {
-        let of = |number: u32| names(1 << number).get(0).map(str::to_owned);
+        let of = |number: u32| build(1 << number).get(0).map(str::to_owned);
         assert_eq!(of(0).as_deref(), Some("CAP_CHOWN"));
         assert_eq!(of(7).as_deref(), Some("CAP_SETUID"));
         assert_eq!(of(12).as_deref(), Some("CAP_NET_ADMIN"));
@@ -123,14 +130,23 @@ mod tests {
 
     #[test]
     fn sets_are_listed_by_number() {
-        assert!(names(0).is_empty());
-        let mixed = names(1 << 50 | 1 << 21 | 1);
+        assert!(build(0).is_empty());
+        let mixed = build(1 << 50 | 1 << 21 | 1);
         assert_eq!(mixed.iter().collect::<Vec<_>>(), ["CAP_CHOWN", "CAP_SYS_ADMIN", "50"]);
-        assert_eq!(names(u64::MAX).len(), 64);
-        for mask in COMMON_MASKS {
-            assert_eq!(names(mask).len(), mask.count_ones() as usize, "{mask:#x}");
-            assert_eq!(names(mask), build(mask), "{mask:#x}");
+        assert_eq!(build(u64::MAX).len(), 64);
+    }
+
+    #[test]
+    fn each_set_is_made_once_and_few_are_kept() {
+        let mut sets = Capabilities::new(Some(["CAP_ALL"].iter().collect()));
+        for mask in (1..4 * SETS_MAX as u64).chain(1..4) {
+            assert_eq!(sets.names(mask), Some(build(mask)), "{mask:#x}");
+            assert!(sets.known.len() <= SETS_MAX);
         }
+        assert_eq!(sets.names(0), None);
+        assert_eq!(sets.names(full_mask(LAST_NAMED)).expect("it has a name").joined(), "CAP_ALL");
+        let full = full_mask(LAST_NAMED);
+        assert_eq!(Capabilities::new(None).names(full), Some(build(full)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::capability;
+use crate::capability::Capabilities;
 use crate::enrich::{set_named, wall_ns};
 use crate::event::{Event, Field, Texts, Value};
 use crate::process::Process;
@@ -120,8 +120,7 @@ fn capabilities(task: &Task) -> [u64; 5] {
 pub struct Context<'a> {
     pub users: &'a mut Users,
     pub wall_offset_ns: i64,
-    /// What a full set of capabilities is called, if that has a name.
-    pub all_capabilities: Option<&'a Texts>,
+    pub capabilities: &'a mut Capabilities,
 }
 
 /// Sets what the run changed, and how it was before.
@@ -193,7 +192,7 @@ fn previous_ids(event: &mut Event, before: &Task, after: &Task, context: &mut Co
     ];
     let sets = capabilities(before).into_iter().zip(capabilities(after));
     for (field, (before, _)) in fields.into_iter().zip(sets).filter(|(_, (a, b))| a != b) {
-        if let Some(names) = capability::names_or_all(before, context.all_capabilities) {
+        if let Some(names) = context.capabilities.names(before) {
             event.set(field, Value::Texts(names));
         }
     }

@@ -3,7 +3,7 @@
 mod image;
 
 use crate::actions::{self, Actions, Namings};
-use crate::capability;
+use crate::capability::Capabilities;
 use crate::changes::{self, Before, Changes};
 use crate::container::known::Containers;
 use crate::digest::identity::Identity;
@@ -24,11 +24,10 @@ const ECS_VERSION: &str = "9.4.0";
 #[derive(Debug)]
 pub struct Enricher {
     /// What every event of this host has.
-    template: Event,
+    template: Vec<(Field, Value)>,
     process_category: Texts,
     namings: Namings,
-    /// Full capability sets are `CAP_ALL`, as auditbeat has them.
-    all_capabilities: Option<Texts>,
+    capabilities: Capabilities,
     pub users: Users,
     pub containers: Containers,
     pub identity: Identity,
@@ -50,12 +49,13 @@ struct Remarks {
 
 impl Enricher {
     pub fn new(actions: Actions, ancestors_max: usize, hashing: bool) -> Enricher {
+        // Full capability sets are `CAP_ALL`, as auditbeat has them.
         let all = matches!(actions, Actions::Auditbeat).then(|| ["CAP_ALL"].iter().collect());
         Enricher {
-            template: Event::default(),
+            template: Vec::new(),
             process_category: ["process"].iter().collect(),
             namings: Namings::new(actions),
-            all_capabilities: all,
+            capabilities: Capabilities::new(all),
             users: Users::default(),
             containers: Containers::default(),
             identity: Identity::new(&HostInfo::default()),
@@ -102,13 +102,15 @@ impl Enricher {
                 event.set_text(field, value.as_str());
             }
         }
-        self.template = event;
+        let present = Field::all().filter(|field| *event.get(*field) != Value::Absent);
+        self.template = present.map(|field| (field, event.get(field).clone())).collect();
     }
 
     /// An event of the sensor itself.
     pub fn sensor_event(&mut self, kinds: Kinds, time_ns: u64, action: &'static str) -> Event {
         let subject = self.sequence as u32;
-        let mut event = self.begin(kinds, time_ns, subject);
+        let names = kinds.names().collect();
+        let mut event = self.begin(kinds, names, time_ns, subject);
         event.set_static(Field::EVENT_DATASET, "sensor");
         event.set_static(Field::EVENT_ACTION, action);
         event.set(Field::EVENT_CATEGORY, Value::Texts(["host"].iter().collect()));
@@ -126,7 +128,8 @@ impl Enricher {
     ) -> Event {
         let kinds = run.iter().fold(Kinds::NONE, |all, raw| all.with(kinds_of(raw.kind)));
         let first = run.first().map_or(0, |raw| raw.time_ns);
-        let mut event = self.begin(kinds, first, process.id.pid);
+        let names = self.namings.of(kinds).kinds.clone();
+        let mut event = self.begin(kinds, names, first, process.id.pid);
         let mut remarks = Remarks::default();
         event.set_static(Field::EVENT_DATASET, "process");
         event.set(Field::EVENT_CATEGORY, Value::Texts(self.process_category.clone()));
@@ -175,14 +178,17 @@ impl Enricher {
         event
     }
 
-    fn begin(&mut self, kinds: Kinds, time_ns: u64, subject: u32) -> Event {
+    fn begin(&mut self, kinds: Kinds, names: Texts, time_ns: u64, subject: u32) -> Event {
         self.sequence += 1;
-        let mut event = self.template.clone();
+        let mut event = Event::default();
         event.kinds = kinds;
+        for (field, value) in &self.template {
+            event.set(*field, value.clone());
+        }
         event.set(Field::TIMESTAMP, wall(time_ns, self.wall_offset_ns));
         event.set_number(Field::EVENT_SEQUENCE, self.sequence);
         event.set_text(Field::EVENT_ID, self.identity.event_id(time_ns, subject, kinds.bits()));
-        event.set(Field::OCELLUS_KINDS, Value::Texts(kinds.names().collect()));
+        event.set(Field::OCELLUS_KINDS, Value::Texts(names));
         event
     }
 
@@ -249,12 +255,12 @@ impl Enricher {
         let mut context = changes::Context {
             users: &mut self.users,
             wall_offset_ns: self.wall_offset_ns,
-            all_capabilities: self.all_capabilities.as_ref(),
+            capabilities: &mut self.capabilities,
         };
         changes::fill(event, before, run, &mut context)
     }
 
-    fn kernel_fields(&self, event: &mut Event, process: &Process) {
+    fn kernel_fields(&mut self, event: &mut Event, process: &Process) {
         let task = &process.task;
         let interactive = tty::interactive(task.tty_major, task.tty_minor);
         event.set_flag(Field::PROCESS_INTERACTIVE, interactive);
@@ -286,7 +292,7 @@ impl Enricher {
             (task.cap_bounding, Field::OCELLUS_CAPABILITIES_BOUNDING),
             (task.cap_ambient, Field::OCELLUS_CAPABILITIES_AMBIENT),
         ] {
-            if let Some(names) = capability::names_or_all(mask, self.all_capabilities.as_ref()) {
+            if let Some(names) = self.capabilities.names(mask) {
                 event.set(field, Value::Texts(names));
             }
         }

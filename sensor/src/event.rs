@@ -4,8 +4,12 @@
 //! a getter, an encoder or a rule names a field by its number, and a new line in the table is a new
 //! field everywhere.
 
+mod texts;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use texts::Texts;
 
 include!(concat!(env!("OUT_DIR"), "/fields.rs"));
 
@@ -86,77 +90,6 @@ impl Value {
             Value::Absent | Value::Number(_) | Value::Flag(_) | Value::Time(_) => (None, None),
         };
         one.into_iter().chain(several.into_iter().flat_map(Texts::iter))
-    }
-}
-
-/// Several texts in two allocations, shared between events.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Texts(Arc<Packed>);
-
-#[derive(PartialEq, Eq)]
-struct Packed {
-    text: Box<str>,
-    /// Where each text ends in `text`.
-    ends: Box<[u32]>,
-}
-
-impl Texts {
-    pub fn len(&self) -> usize {
-        self.0.ends.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.ends.is_empty()
-    }
-
-    /// Length of all texts together.
-    pub fn bytes(&self) -> usize {
-        self.0.text.len()
-    }
-
-    pub fn get(&self, index: usize) -> Option<&str> {
-        let end = *self.0.ends.get(index)? as usize;
-        let start = if index == 0 { 0 } else { self.0.ends[index - 1] as usize };
-        Some(&self.0.text[start..end])
-    }
-
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        let mut start = 0;
-        self.0.ends.iter().map(move |&end| {
-            let text = &self.0.text[start..end as usize];
-            start = end as usize;
-            text
-        })
-    }
-
-    /// The texts joined by a space.
-    pub fn joined(&self) -> String {
-        let mut joined = String::with_capacity(self.0.text.len() + self.len());
-        for (index, text) in self.iter().enumerate() {
-            if index > 0 {
-                joined.push(' ');
-            }
-            joined.push_str(text);
-        }
-        joined
-    }
-}
-
-impl<S: AsRef<str>> FromIterator<S> for Texts {
-    fn from_iter<I: IntoIterator<Item = S>>(texts: I) -> Texts {
-        let mut text = String::new();
-        let mut ends = Vec::new();
-        for one in texts {
-            text.push_str(one.as_ref());
-            ends.push(text.len() as u32);
-        }
-        Texts(Arc::new(Packed { text: text.into(), ends: ends.into() }))
-    }
-}
-
-impl fmt::Debug for Texts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
     }
 }
 
@@ -266,13 +199,18 @@ pub struct Event {
 
 impl Default for Event {
     fn default() -> Event {
-        Event { kinds: Kinds::NONE, values: vec![Value::Absent; FIELD_COUNT].into() }
+        Event { kinds: Kinds::NONE, values: (0..FIELD_COUNT).map(|_| Value::Absent).collect() }
     }
 }
 
 impl Event {
     pub fn get(&self, field: Field) -> &Value {
         &self.values[field.index()]
+    }
+
+    /// The value of each field, in output order.
+    pub fn values(&self) -> &[Value] {
+        &self.values
     }
 
     pub fn set(&mut self, field: Field, value: Value) {

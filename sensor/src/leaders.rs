@@ -1,7 +1,7 @@
 //! The other processes of an event: parent, leaders, ancestors.
 
 use crate::enrich::{set_named, wall};
-use crate::event::{Event, Field, Texts, Value};
+use crate::event::{Event, Field, Value};
 use crate::process::{Process, ProcessId, Table};
 use crate::users::Users;
 
@@ -124,12 +124,7 @@ pub const ANCESTORS: [Field; 3] = [
 /// Sets the chain of those who forked the process, the nearest first.
 pub fn ancestors(event: &mut Event, process: &Process, max: usize) {
     let Some(lineage) = &process.lineage else { return };
-    let chain = || lineage.iter().take(max);
-    let ids: Texts = chain().map(|ancestor| &ancestor.entity_id).collect();
-    let names: Texts = chain().map(|ancestor| &ancestor.name).collect();
-    let executables: Texts =
-        chain().map(|ancestor| ancestor.executable.as_deref().unwrap_or_default()).collect();
-    for (field, texts) in ANCESTORS.into_iter().zip([ids, names, executables]) {
+    for (field, texts) in ANCESTORS.into_iter().zip(lineage.texts(max)) {
         event.set(field, Value::Texts(texts));
     }
 }

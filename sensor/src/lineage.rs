@@ -3,7 +3,9 @@
 //! Each process holds the chain of its ancestors, as they were when they forked. Siblings share
 //! it: it costs one small allocation for each process that forks, not one for each child.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use crate::event::Texts;
 
 /// Ancestors that a chain holds at most. Containers and build systems nest some twenty deep; a
 /// chain of processes that each fork and exit would otherwise grow for ever.
@@ -17,6 +19,7 @@ pub struct Ancestor {
     pub executable: Option<Arc<str>>,
     above: Option<Arc<Ancestor>>,
     depth: usize,
+    texts: OnceLock<(usize, [Texts; 3])>,
 }
 
 impl Ancestor {
@@ -33,7 +36,8 @@ impl Ancestor {
             _ => above.clone(),
         });
         let depth = above.as_ref().map_or(1, |above| above.depth + 1);
-        Arc::new(Ancestor { entity_id, name, executable, above, depth })
+        let texts = OnceLock::new();
+        Arc::new(Ancestor { entity_id, name, executable, above, depth, texts })
     }
 
     /// A copy of the nearest `count` ancestors.
@@ -49,6 +53,24 @@ impl Ancestor {
             ));
         }
         chain.expect("an ancestor's chain holds itself")
+    }
+
+    /// Entity ids, names and executables of the nearest `max`. They are kept, as all children that
+    /// this ancestor forks have them, and all ask for as many.
+    pub fn texts(&self, max: usize) -> [Texts; 3] {
+        let make = || {
+            let chain = || self.iter().take(max);
+            let executable = |it: &Ancestor| it.executable.clone().unwrap_or_default();
+            [
+                chain().map(|it| &it.entity_id).collect(),
+                chain().map(|it| &it.name).collect(),
+                chain().map(executable).collect(),
+            ]
+        };
+        match self.texts.get_or_init(|| (max, make())) {
+            (known, texts) if *known == max => texts.clone(),
+            _ => make(),
+        }
     }
 
     /// This ancestor, then those above it.

@@ -16,6 +16,7 @@ use aya::util::KernelVersion;
 use aya::{Btf, EbpfLoader, Endianness};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
+use ocellus_ebpf::btf::cut_for_probes;
 
 use attach::{Attached, TASKS_PROGRAM, attach_probes, load_tasks};
 use connector::Connector;
@@ -155,7 +156,7 @@ impl Ebpf {
         let kernel_has_btf = settings.btf.is_none() || own.is_some();
         let config = [settings.args_max, settings.env_max, variant.spare.into()];
         let mut programs = loader
-            .btf(Some(&btf))
+            .btf(Some(&btf.types))
             .map_max_entries("ring", settings.ring_bytes)
             .map_max_entries("scratch", variant.slots)
             .map_max_entries("free_slots", variant.slots)
@@ -166,7 +167,7 @@ impl Ebpf {
         let ring = take_map(&mut programs, "ring")?;
         let lost = take_map(&mut programs, "lost")?;
 
-        let own = own.as_ref().unwrap_or(&btf);
+        let own = &own.as_ref().unwrap_or(&btf).code;
         let only_raw = variant.only_raw || !kernel_has_btf;
         // Before forks: whose fork is seen, of that process every change is.
         let Ids { statuses: id_probes, attached: ids, connector } =
@@ -289,12 +290,26 @@ fn check_permitted() -> Result<(), BackendError> {
     Ok(())
 }
 
-/// The kernel's BTF, without the types that the probes do not use: loading takes half the time, and
-/// the sensor stays smaller by 20 MB that the allocator would not give back.
-fn read_btf(settings: &CaptureSettings) -> Result<Btf, BackendError> {
+/// The kernel's BTF, as far as a loader needs it: it is looked through for each type that the
+/// probes use, and for each probe.
+struct KernelTypes {
+    /// Where the members of structures lie.
+    types: Btf,
+    /// The numbers of tracepoints and functions.
+    code: Btf,
+}
+
+/// Without what the probes do not use, loading takes half the time, and the sensor stays smaller by
+/// 20 MB that the allocator would not give back.
+fn read_btf(settings: &CaptureSettings) -> Result<KernelTypes, BackendError> {
     let whole = settings.read_btf()?;
-    let reduced = ocellus_ebpf::btf::reduced_for_probes(&whole).unwrap_or(whole);
-    Btf::parse(&reduced, Endianness::default()).map_err(|error| settings.bad_btf(error))
+    let parse = |bytes: &[u8]| {
+        Btf::parse(bytes, Endianness::default()).map_err(|error| settings.bad_btf(error))
+    };
+    match cut_for_probes(&whole) {
+        Some(cut) => Ok(KernelTypes { types: parse(&cut.types)?, code: parse(&cut.code)? }),
+        None => Ok(KernelTypes { types: parse(&whole)?, code: parse(&whole)? }),
+    }
 }
 
 /// Kernels before 5.11 count maps against RLIMIT_MEMLOCK. If this fails, creating the maps tells.

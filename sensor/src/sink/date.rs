@@ -31,6 +31,11 @@ impl Date {
         Date(text)
     }
 
+    /// All of them ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("digits and separators are ASCII")
     }

@@ -1,26 +1,65 @@
 //! Compact JSON that is also safe to look at: beside what JSON must escape, it escapes what makes a
 //! terminal or a log viewer show something else than what is there.
 
-use super::date::Date;
-use super::encode::{Content, FieldSet, Member};
-use super::quote;
-use crate::event::{Event, Value};
+use std::sync::LazyLock;
 
-/// Appends those members of an object that the event has.
-pub(super) fn object(event: &Event, present: &FieldSet, members: &[Member], out: &mut Vec<u8>) {
+use super::date::Date;
+use super::quote;
+use crate::event::{Event, FIELDS, Texts, Value};
+
+/// What stands before the value of a field.
+struct Opening {
+    /// Objects around the field.
+    depth: usize,
+    /// How many of these are also around the field before it in the table.
+    shared: usize,
+    /// The keys and braces down to the value, by how many of the objects are open already.
+    keys: Vec<String>,
+}
+
+/// By field. The table is sorted by the segments of the names, so that what belongs to an object
+/// is in one piece.
+static OPENINGS: LazyLock<Vec<Opening>> = LazyLock::new(|| {
+    let before = std::iter::once(&[][..]).chain(FIELDS.iter().map(|info| info.path));
+    before.zip(FIELDS.iter()).map(|(before, info)| Opening::new(before, info.path)).collect()
+});
+
+impl Opening {
+    fn new(before: &[&str], path: &[&str]) -> Opening {
+        let depth = path.len() - 1;
+        let same = before.iter().zip(path).take_while(|(a, b)| a == b).count();
+        let key = |segment: &&str| format!("\"{segment}\":");
+        let keys = (0..=depth).map(|open| path[open..].iter().map(key).collect::<Vec<_>>());
+        Opening { depth, shared: same.min(depth), keys: keys.map(|it| it.join("{")).collect() }
+    }
+}
+
+/// Appends the event as an object.
+pub(super) fn document(event: &Event, out: &mut Vec<u8>) {
     out.push(b'{');
-    let start = out.len();
-    for member in members.iter().filter(|it| it.is_in(present)) {
-        if out.len() > start {
+    // Objects that are open, and how many of them hold the field that is looked at.
+    let (mut open, mut shared) = (0, 0);
+    let mut is_first = true;
+    for (field, opening) in event.values().iter().zip(&*OPENINGS) {
+        shared = opening.shared.min(shared);
+        if matches!(field, Value::Absent) {
+            continue;
+        }
+        close(open - shared, out);
+        if !std::mem::take(&mut is_first) {
             out.push(b',');
         }
-        out.extend_from_slice(member.json_key.as_bytes());
-        match &member.content {
-            Content::Field(field) => value(event.get(*field), out),
-            Content::Object(members) => object(event, present, members, out),
-        }
+        out.extend_from_slice(opening.keys[shared].as_bytes());
+        value(field, out);
+        (open, shared) = (opening.depth, opening.depth);
     }
-    out.push(b'}');
+    close(open + 1, out);
+}
+
+fn close(count: usize, out: &mut Vec<u8>) {
+    for _ in 0..count {
+        out.push(b'}');
+    }
 }
 
 fn value(value: &Value, out: &mut Vec<u8>) {
@@ -28,25 +67,27 @@ fn value(value: &Value, out: &mut Vec<u8>) {
         Value::Absent => out.extend_from_slice(b"null"),
         Value::Text(it) => text(it, out),
         Value::Static(it) => text(it, out),
-        Value::Texts(texts) => {
-            out.push(b'[');
-            for (index, it) in texts.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                text(it, out);
-            }
-            out.push(b']');
-        }
+        Value::Texts(it) => it.encode(out, texts),
         Value::Number(it) => number(*it, out),
         Value::Flag(true) => out.extend_from_slice(b"true"),
         Value::Flag(false) => out.extend_from_slice(b"false"),
         Value::Time(ns) => {
             out.push(b'"');
-            out.extend_from_slice(Date::new(*ns).as_str().as_bytes());
+            out.extend_from_slice(Date::new(*ns).as_bytes());
             out.push(b'"');
         }
     }
+}
+
+fn texts(texts: &Texts, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (index, it) in texts.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        text(it, out);
+    }
+    out.push(b']');
 }
 
 fn text(text: &str, out: &mut Vec<u8>) {

@@ -102,6 +102,7 @@ impl Outputs {
             }
         }
         self.work_off();
+        self.sinks.iter().for_each(|sink| sink.queue.wake());
         match self.sinks.iter().all(|sink| sink.is_closed) {
             true => Readers::None,
             false => Readers::Some,

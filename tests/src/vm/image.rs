@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use super::{Archive, output_of};
+use super::{Architecture, Archive, kernels, output_of};
 
-/// A shell and the usual commands in one program without libraries.
+/// Where a guest has its shell and the usual commands.
 const BUSYBOX: &str = "/bin/busybox";
 
 const COMMANDS: &[&str] = &[
@@ -24,17 +24,19 @@ const INIT: &str = include_str!("init.sh");
 /// The guest's first file system.
 #[derive(Clone, Debug)]
 pub struct Image {
+    architecture: Architecture,
     archive: Archive,
 }
 
 impl Image {
     /// A shell, and what it takes to boot. An error says what is missing on this host.
-    pub fn new() -> io::Result<Image> {
+    pub fn new(architecture: Architecture) -> io::Result<Image> {
         let mut archive = Archive::default();
         FOLDERS.iter().for_each(|folder| archive.folder(folder));
-        let busybox = fs::read(BUSYBOX).map_err(|error| {
+        let busybox = kernels::busybox(architecture)?;
+        let busybox = fs::read(&busybox).map_err(|error| {
             let words = "install busybox-static, `.ci/setup kernels` does it";
-            io::Error::new(error.kind(), format!("{BUSYBOX}: {error}: {words}"))
+            io::Error::new(error.kind(), format!("{}: {error}: {words}", busybox.display()))
         })?;
         archive.file(BUSYBOX, 0o755, &busybox);
         for command in COMMANDS {
@@ -45,7 +47,7 @@ impl Image {
         archive.file("/etc/passwd", 0o644, users.as_bytes());
         archive.file("/etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n");
         archive.file("/etc/machine-id", 0o644, b"0123456789abcdef0123456789abcdef\n");
-        Ok(Image { archive })
+        Ok(Image { architecture, archive })
     }
 
     /// Adds a program, without what only a debugger reads, and its libraries, where they are here.
@@ -54,11 +56,13 @@ impl Image {
             return Ok(());
         }
         let stripped = tempfile::NamedTempFile::new()?;
-        output_of(Command::new("strip").arg("-o").arg(stripped.path()).arg(path))?;
+        output_of(
+            Command::new(self.architecture.tool("strip")).arg("-o").arg(stripped.path()).arg(path),
+        )?;
         self.archive.file(path, 0o755, &fs::read(stripped.path())?);
-        for library in libraries(path)? {
-            if !self.archive.has(&library) {
-                self.archive.file(&library, 0o755, &fs::read(&library)?);
+        for (guest, host) in self.architecture.libraries(path)? {
+            if !self.archive.has(&guest) {
+                self.archive.file(&guest, 0o755, &fs::read(&host)?);
             }
         }
         Ok(())
@@ -85,16 +89,4 @@ impl Image {
     pub fn bytes(&self) -> Vec<u8> {
         self.archive.clone().finish()
     }
-}
-
-/// The libraries that a program is linked with, and its loader. None for one that is static.
-fn libraries(program: &Path) -> io::Result<Vec<PathBuf>> {
-    let output = Command::new("ldd").arg(program).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if text.contains("not found") {
-        return Err(io::Error::other(format!("{}: {}", program.display(), text.trim())));
-    }
-    // `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, or only the path, of the loader.
-    let paths = text.split_whitespace().filter(|word| word.starts_with('/'));
-    Ok(paths.map(PathBuf::from).collect())
 }

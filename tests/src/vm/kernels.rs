@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+use super::Architecture;
 use crate::prebuilt::root;
 
 /// Names the folder where kernels are kept; without it they are kept in the user's cache.
 const FOLDER_VARIABLE: &str = "KERNELS_DIR";
 
 /// The first two numbers of a kernel's version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Series(pub u32, pub u32);
 
 impl fmt::Display for Series {
@@ -37,6 +40,7 @@ impl FromStr for Series {
 /// A kernel that was fetched.
 #[derive(Clone, Debug)]
 pub struct Kernel {
+    pub architecture: Architecture,
     pub series: Series,
     /// As uname(1) prints it.
     pub release: String,
@@ -62,10 +66,11 @@ impl Kernel {
 
 /// Fetches the kernels of these series, or `oldest`, `newest`, `all`; none: all. In the order of
 /// their age. An error quotes what is missing.
-pub fn fetch(wanted: &[String]) -> io::Result<Vec<Kernel>> {
+pub fn fetch(architecture: Architecture, wanted: &[String]) -> io::Result<Vec<Kernel>> {
     let output = Command::new(root().join("tests/kernels/fetch"))
         .arg(folder()?)
         .args(wanted)
+        .env("ARCH", architecture.name())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()?;
@@ -73,19 +78,29 @@ pub fn fetch(wanted: &[String]) -> io::Result<Vec<Kernel>> {
         return Err(io::Error::other("the kernels cannot be fetched"));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let mut kernels = text.lines().map(kernel).collect::<io::Result<Vec<Kernel>>>()?;
+    let read = text.lines().map(|line| kernel(architecture, line));
+    let mut kernels = read.collect::<io::Result<Vec<Kernel>>>()?;
     kernels.sort_by_key(|kernel| kernel.series);
     kernels.dedup_by_key(|kernel| kernel.series);
     Ok(kernels)
 }
 
 /// A line `SERIES FOLDER`.
-fn kernel(line: &str) -> io::Result<Kernel> {
+fn kernel(architecture: Architecture, line: &str) -> io::Result<Kernel> {
     let (series, folder) = line.split_once(' ').unwrap_or((line, ""));
     let series = series.parse().map_err(io::Error::other)?;
     let folder = PathBuf::from(folder);
     let release = std::fs::read_to_string(folder.join("release"))?.trim().to_owned();
-    Ok(Kernel { series, release, folder })
+    Ok(Kernel { architecture, series, release, folder })
+}
+
+/// A shell and the usual commands in one program without libraries: what is installed here, or what
+/// was fetched with the kernels of another architecture.
+pub(super) fn busybox(architecture: Architecture) -> io::Result<PathBuf> {
+    match architecture {
+        Architecture::Amd64 => Ok("/bin/busybox".into()),
+        other => Ok(folder()?.join(other.name()).join("busybox")),
+    }
 }
 
 fn folder() -> io::Result<PathBuf> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Archive, Image, Kernel, output_of};
+use super::{Architecture, Archive, Image, Kernel, output_of};
 
 /// Room for what a guest leaves. Only what is used of it is on this host's disk.
 const OUT_BYTES: u64 = 1 << 30;
@@ -66,8 +66,9 @@ impl Boot<'_> {
         fs::write(&initrd, self.initrd()?)?;
         File::create(&disk)?.set_len(OUT_BYTES)?;
         let mut child = self.command(&initrd, &disk).spawn().map_err(|error| {
-            let words = "install qemu-system-x86, `.ci/setup kernels` does it";
-            io::Error::new(error.kind(), format!("qemu: {error}: {words}"))
+            let (qemu, ..) = self.kernel.architecture.machine();
+            let words = "`.ci/setup kernels` or `.ci/setup arm64` installs it";
+            io::Error::new(error.kind(), format!("{qemu}: {error}: {words}"))
         })?;
         let console = self.follow(&mut child)?;
         if !console.contains("guest: done") {
@@ -96,9 +97,11 @@ impl Boot<'_> {
             true => &["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off"],
             false => &["-accel", "tcg,thread=multi,tb-size=512", "-smp", "2"],
         };
-        let mut command = Command::new("qemu-system-x86_64");
+        let (qemu, machine, _) = self.kernel.architecture.machine();
+        let mut command = Command::new(qemu);
         command
-            .args(["-M", "q35", "-cpu", "max", "-nodefaults", "-no-reboot", "-display", "none"])
+            .args(machine)
+            .args(["-cpu", "max", "-nodefaults", "-no-reboot", "-display", "none"])
             .args(["-net", "none", "-serial", "stdio", "-device", "nvme,drive=out,serial=out"])
             .args(cpus)
             .args(["-m", &self.memory_mib.to_string()])
@@ -120,11 +123,13 @@ impl Boot<'_> {
     /// Linux does not trust the emulated CPU's counter by itself and takes the HPET, whose readers
     /// may get what another CPU read some ms ago: with it, no order of events could be asserted.
     /// Where instructions are counted, the clock stays as it is for others that were measured so.
-    fn parameters_of_all(&self) -> &'static str {
-        match self.counted {
-            true => "console=ttyS0 quiet panic=-1",
-            false => "console=ttyS0 quiet panic=-1 tsc=reliable clocksource=tsc",
-        }
+    fn parameters_of_all(&self) -> String {
+        let (_, _, console) = self.kernel.architecture.machine();
+        let clock = match self.kernel.architecture {
+            Architecture::Amd64 if !self.counted => " tsc=reliable clocksource=tsc",
+            Architecture::Amd64 | Architecture::Arm64 => "",
+        };
+        format!("{console} quiet panic=-1{clock}")
     }
 
     /// Reads the console until its end, and tells how far the guest is.

@@ -4,11 +4,13 @@
 //! A guest's files lie where they lie on this host, so that a test finds there what it was built to
 //! look for. What a guest is to do is a shell script; what it leaves in `/out` comes back.
 
+mod architecture;
 mod archive;
 mod image;
 mod kernels;
 mod machine;
 
+pub use architecture::Architecture;
 pub use archive::Archive;
 pub use image::Image;
 pub use kernels::{Kernel, Series, fetch};

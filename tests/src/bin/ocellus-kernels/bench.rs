@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ocellus_tests::vm::{Boot, Image, Kernel, Ran, fetch};
+use ocellus_tests::vm::{Architecture, Boot, Image, Kernel, Ran, fetch};
 
 use crate::boot;
 use crate::built::Built;
@@ -50,7 +50,7 @@ const VARIANTS: [(&str, u32, &str); 4] = [
 pub fn run(series: &[String]) -> io::Result<bool> {
     let built = Built::release()?;
     let other = std::env::var(OTHER_VARIABLE).ok().filter(|command| !command.is_empty());
-    let mut image = Image::new()?;
+    let mut image = Image::new(built.architecture)?;
     for program in built.programs() {
         image.program(program)?;
     }
@@ -63,7 +63,7 @@ pub fn run(series: &[String]) -> io::Result<bool> {
     }
     let wanted = if series.is_empty() { &[SERIES.to_owned()] } else { series };
     let mut met = true;
-    for kernel in fetch(wanted)? {
+    for kernel in fetch(built.architecture, wanted)? {
         met &= measure(&kernel, &image, &built, other.as_deref())?;
     }
     Ok(met)
@@ -189,7 +189,7 @@ fn totals(log: &str) -> String {
 impl Built {
     /// The optimised sensor, and what makes the load.
     pub fn release() -> io::Result<Built> {
-        let mut built = Built::of(&[&["build", "--release", "--bins"]], &[])?;
+        let mut built = Built::of(Architecture::Amd64, &[&["build", "--release", "--bins"]], &[])?;
         built.files = vec![rules_folder()];
         Ok(built)
     }

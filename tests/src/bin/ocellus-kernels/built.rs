@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ocellus_tests::prebuilt::root;
+use ocellus_tests::vm::Architecture;
 use serde_json::Value;
 
 /// Tests that say something of a kernel.
@@ -14,6 +15,7 @@ const TESTS: [&str; 4] = ["scenarios", "hostile", "ebpf_live", "kprobe_live"];
 /// Programs and files, all with their paths on this host, which are those in the guest, too.
 #[derive(Debug)]
 pub struct Built {
+    pub architecture: Architecture,
     pub sensor: PathBuf,
     tests: Vec<(&'static str, PathBuf)>,
     workload: Vec<PathBuf>,
@@ -22,17 +24,21 @@ pub struct Built {
 
 impl Built {
     /// Builds what is not built yet.
-    pub fn build() -> io::Result<Built> {
+    pub fn build(architecture: Architecture) -> io::Result<Built> {
         let mut tests = vec!["test", "--no-run"];
         TESTS.iter().for_each(|test| tests.extend(["--test", *test]));
-        Built::of(&[&["build", "--bins"], &tests], &TESTS)
+        Built::of(architecture, &[&["build", "--bins"], &tests], &TESTS)
     }
 
     /// What these commands of cargo build. All of these tests must be among it.
-    pub fn of(commands: &[&[&str]], expected: &[&str]) -> io::Result<Built> {
+    pub fn of(
+        architecture: Architecture,
+        commands: &[&[&str]],
+        expected: &[&str],
+    ) -> io::Result<Built> {
         let mut messages = Vec::new();
         for command in commands {
-            messages.extend(cargo(command)?);
+            messages.extend(cargo(architecture, command)?);
         }
         let (mut sensor, mut workload) = (None, Vec::new());
         let mut tests = Vec::new();
@@ -63,7 +69,7 @@ impl Built {
         }
         let sensor = sensor.ok_or_else(|| io::Error::other("cargo built no ocellus"))?;
         let files = ["docs/scenarios.md", "rules/dist"].map(|path| root().join(path)).into();
-        Ok(Built { sensor, tests, workload, files })
+        Ok(Built { architecture, sensor, tests, workload, files })
     }
 
     pub fn programs(&self) -> impl Iterator<Item = &Path> {
@@ -90,8 +96,11 @@ impl Built {
 }
 
 /// Runs cargo on the whole workspace and gives its messages.
-fn cargo(arguments: &[&str]) -> io::Result<Vec<Value>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+fn cargo(architecture: Architecture, arguments: &[&str]) -> io::Result<Vec<Value>> {
+    let cargo = match architecture {
+        Architecture::Amd64 => std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+        Architecture::Arm64 => root().join(".ci/arm64").into(),
+    };
     let output = Command::new(cargo)
         .args(&arguments[..1])
         .args(["--workspace", "--locked", "--message-format", "json-render-diagnostics"])

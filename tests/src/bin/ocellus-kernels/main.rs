@@ -2,7 +2,7 @@
 //!
 //! `ocellus-kernels test [SERIES…]` boots each kernel and runs there what a test of this repository
 //! can say of a kernel, `--short` a part of it; `ocellus-kernels bench [SERIES…]` measures what the
-//! sensor costs there.
+//! sensor costs there. `--arm64` before it builds for that architecture and boots kernels of it.
 //! `ocellus-kernels run SERIES COMMAND` runs one command in a guest that has
 //! the sensor and the tests, for whoever looks for the reason, and the programs of this host that
 //! `PROGRAMS` names.
@@ -23,26 +23,33 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ocellus_tests::vm::{Boot, Image, fetch};
+use ocellus_tests::vm::{Architecture, Boot, Image, fetch};
 
 use built::Built;
 use matrix::Extent;
 
-const USAGE: &str =
-    "usage: ocellus-kernels test [--short] [SERIES…] | bench [SERIES…] | run SERIES COMMAND…";
+const USAGE: &str = "usage: ocellus-kernels [--arm64] test [--short] [SERIES…] | bench [SERIES…] | \
+     [--arm64] run SERIES COMMAND…";
 
 /// A guest that somebody works with may take its time.
 const RUN_LIMIT: Duration = Duration::from_secs(3_600);
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut architecture = Architecture::Amd64;
+    if arguments.first().is_some_and(|first| first == "--arm64") {
+        architecture = Architecture::Arm64;
+        arguments.remove(0);
+    }
     let done = match arguments.split_first() {
         Some((command, rest)) if command == "test" => match rest.split_first() {
-            Some((flag, series)) if flag == "--short" => matrix::run(series, Extent::Short),
-            _ => matrix::run(rest, Extent::Whole),
+            Some((flag, series)) if flag == "--short" => {
+                matrix::run(architecture, series, Extent::Short)
+            }
+            _ => matrix::run(architecture, rest, Extent::Whole),
         },
         Some((command, series)) if command == "bench" => bench::run(series),
-        Some((command, rest)) if command == "run" => run(rest),
+        Some((command, rest)) if command == "run" => run(architecture, rest),
         _ => Err(io::Error::other(USAGE)),
     };
     match done {
@@ -56,17 +63,18 @@ fn main() -> ExitCode {
 }
 
 /// Runs a command in a guest and prints the guest's console.
-fn run(arguments: &[String]) -> io::Result<bool> {
+fn run(architecture: Architecture, arguments: &[String]) -> io::Result<bool> {
     let Some((series, command)) = arguments.split_first() else {
         return Err(io::Error::other(USAGE));
     };
-    let built = Built::build()?;
+    let built = Built::build(architecture)?;
+    let kernels = fetch(architecture, std::slice::from_ref(series))?;
     let mut image = image(&built)?;
     // What else one wants to have there, such as strace.
     for program in std::env::var("PROGRAMS").unwrap_or_default().split_whitespace() {
         image.program(Path::new(program))?;
     }
-    for kernel in fetch(std::slice::from_ref(series))? {
+    for kernel in kernels {
         let task = format!("{}\n{}\n", built.variables(), command.join(" "));
         let boot = Boot { task: &task, ..boot(&kernel, &image, RUN_LIMIT) };
         print!("{}", boot.run()?.console);
@@ -94,7 +102,7 @@ fn boot<'a>(
 
 /// The guest's files: the sensor, the tests, and what these look for.
 fn image(built: &Built) -> io::Result<Image> {
-    let mut image = Image::new()?;
+    let mut image = Image::new(built.architecture)?;
     for program in built.programs() {
         image.program(program)?;
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ocellus_tests::ecs;
-use ocellus_tests::vm::{Boot, Image, Kernel, Ran, fetch};
+use ocellus_tests::vm::{Architecture, Boot, Image, Kernel, Ran, fetch};
 
 use crate::built::Built;
 use crate::negative;
@@ -16,7 +16,7 @@ use crate::{boot, image, page, scenarios};
 /// to do.
 const TIME_LIMIT: Duration = Duration::from_secs(1_800);
 
-/// Set: the pages are written of the kernels that were asked for, as otherwise only of all.
+/// Set: the pages are written also by a run of some kernels, with the last report of each other.
 const UPDATE_VARIABLE: &str = "UPDATE";
 
 /// What the steps use.
@@ -49,10 +49,10 @@ const FINDINGS_SHOWN_MAX: usize = 10;
 
 /// Tries the kernels of these series, all without any, and prints how each went. True when nothing
 /// failed.
-pub fn run(series: &[String], extent: Extent) -> io::Result<bool> {
-    let built = Built::build()?;
+pub fn run(architecture: Architecture, series: &[String], extent: Extent) -> io::Result<bool> {
+    let built = Built::build(architecture)?;
+    let kernels = fetch(architecture, series)?;
     let image = image(&built)?;
-    let kernels = fetch(series)?;
     let mut reports = Vec::new();
     for kernel in &kernels {
         println!("\n== {}", kernel.release);
@@ -60,6 +60,9 @@ pub fn run(series: &[String], extent: Extent) -> io::Result<bool> {
         let other = other.into_iter().find(|other| other.series != kernel.series);
         let report = try_kernel(kernel, other, &image, &built, extent)?;
         page::print(&report);
+        if extent == Extent::Whole {
+            report.save()?;
+        }
         reports.push(report);
     }
     let mut holds = reports.iter().all(|report| report.failures().is_empty());
@@ -68,14 +71,11 @@ pub fn run(series: &[String], extent: Extent) -> io::Result<bool> {
     holds &= page::check(&reports, writes)?;
     for report in &reports {
         for (name, words) in report.failures() {
-            println!("\n---- {}: {name} ----\n{words}", report.kernel.series);
+            println!("\n---- {}: {name} ----\n{words}", report.label());
         }
     }
-    let failed: Vec<String> = reports
-        .iter()
-        .filter(|report| !report.failures().is_empty())
-        .map(|report| report.kernel.series.to_string())
-        .collect();
+    let failed: Vec<String> =
+        reports.iter().filter(|report| !report.failures().is_empty()).map(Report::label).collect();
     if failed.is_empty() {
         println!("\n{} kernels, nothing failed", reports.len());
     } else {
@@ -123,7 +123,9 @@ fn try_kernel(
         let log = ran.text(&format!("scenarios-{backend}.log"));
         scenarios::read(&log, backend, kernel.series)
     };
-    Ok(Report { kernel: kernel.clone(), scenarios: BACKENDS.map(read), probes, checks })
+    let Kernel { architecture, series, .. } = *kernel;
+    let release = kernel.release.clone();
+    Ok(Report { architecture, series, release, scenarios: BACKENDS.map(read), probes, checks })
 }
 
 /// A task that runs commands and keeps what each said, and how it ended.

@@ -1,12 +1,17 @@
 //! How the checks of one kernel ended.
 
-use ocellus_tests::vm::Kernel;
+use std::io;
+use std::path::PathBuf;
+
+use ocellus_tests::prebuilt::root;
+use ocellus_tests::vm::{Architecture, Series};
+use serde::{Deserialize, Serialize};
 
 /// The backends, by the names that `--backend` knows.
 pub const BACKENDS: [&str; 2] = ["ebpf", "kprobe"];
 
 /// How something ended that was tried on a kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Holds,
     /// The kernel or the backend cannot give it, for the reason with this number in
@@ -28,16 +33,20 @@ impl Outcome {
 }
 
 /// One thing that was tried.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tried {
     pub name: String,
     pub outcome: Outcome,
 }
 
 /// All that was tried on a kernel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    pub kernel: Kernel,
+    #[serde(default)]
+    pub architecture: Architecture,
+    pub series: Series,
+    /// As uname(1) prints it.
+    pub release: String,
     /// The scenarios, by backend as in [`BACKENDS`].
     pub scenarios: [Vec<Tried>; 2],
     /// How each probe was attached, by backend: `exec: tp_btf/sched_process_exec`.
@@ -46,6 +55,32 @@ pub struct Report {
 }
 
 impl Report {
+    /// The kernel, as tables name it: `6.1`, or `6.1 arm64`.
+    pub fn label(&self) -> String {
+        match self.architecture {
+            Architecture::Amd64 => self.series.to_string(),
+            other => format!("{} {other}", self.series),
+        }
+    }
+
+    /// Keeps it for the pages, in place of the one of the kernel's run before.
+    pub fn save(&self) -> io::Result<()> {
+        let folder = folder();
+        std::fs::create_dir_all(&folder)?;
+        let json = serde_json::to_vec_pretty(self)?;
+        std::fs::write(folder.join(format!("{}-{}.json", self.architecture, self.series)), json)
+    }
+
+    /// The last of each kernel, by architecture, the oldest kernel first.
+    pub fn saved() -> io::Result<Vec<Report>> {
+        let mut reports = Vec::new();
+        for entry in std::fs::read_dir(folder())? {
+            reports.push(serde_json::from_slice::<Report>(&std::fs::read(entry?.path())?)?);
+        }
+        reports.sort_by_key(|report| (report.architecture, report.series));
+        Ok(reports)
+    }
+
     /// What went wrong, with the name of what was tried.
     pub fn failures(&self) -> Vec<(String, &str)> {
         let mut failures = Vec::new();
@@ -64,4 +99,9 @@ impl Report {
         }
         failures
     }
+}
+
+/// Where reports are kept: a run of all kernels takes an hour or two, and may be made in parts.
+fn folder() -> PathBuf {
+    root().join("target/kernels")
 }

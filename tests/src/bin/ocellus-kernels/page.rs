@@ -42,6 +42,7 @@ pub fn check(reports: &[Report], writes: bool) -> io::Result<bool> {
     let (page_path, readme_path) = (root().join("docs/kernels.md"), root().join("README.md"));
     let readme = std::fs::read_to_string(&readme_path)?;
     if writes {
+        let reports = &Report::saved()?;
         if reports.iter().any(|report| !report.failures().is_empty()) {
             println!("\nSomething failed: docs/kernels.md and README.md stay as they are.");
             return Ok(true);
@@ -54,9 +55,9 @@ pub fn check(reports: &[Report], writes: bool) -> io::Result<bool> {
     let known = rows(&readme);
     for report in reports {
         let row = row(report);
-        let series = report.kernel.series.to_string();
-        if let Some(known) = known.get(&series).filter(|known| **known != row) {
-            println!("\nREADME.md says otherwise of {series}; `make test-kernels` writes it anew:");
+        let label = report.label();
+        if let Some(known) = known.get(&label).filter(|known| **known != row) {
+            println!("\nREADME.md says otherwise of {label}; `make test-kernels` writes it anew:");
             println!("- {known}\n+ {row}");
             same = false;
         }
@@ -76,7 +77,7 @@ fn table(reports: &[Report]) -> String {
 
 fn row(report: &Report) -> String {
     let [ebpf, kprobe] = &report.scenarios;
-    format!("| {} | {} | {} |", report.kernel.series, cell(ebpf), cell(kprobe))
+    format!("| {} | {} | {} |", report.label(), cell(ebpf), cell(kprobe))
 }
 
 fn cell(tried: &[Tried]) -> String {
@@ -119,17 +120,13 @@ fn page(reports: &[Report]) -> String {
     line("| kernel | release | eBPF | kprobes |\n| --- | --- | --- | --- |");
     for report in reports {
         let [ebpf, kprobe] = report.probes.each_ref().map(|probes| probes.join("<br>"));
-        line(&format!(
-            "| {} | {} | {ebpf} | {kprobe} |",
-            report.kernel.series, report.kernel.release
-        ));
+        line(&format!("| {} | {} | {ebpf} | {kprobe} |", report.label(), report.release));
     }
     line("\n## Checks\n");
     line(&format!("| check | {} |", heads(reports)));
     line(&format!("| --- |{}", " --- |".repeat(reports.len())));
-    for (index, check) in reports.first().map_or(&[][..], |first| &first.checks).iter().enumerate()
-    {
-        let cells = reports.iter().map(|report| state(&report.checks[index].outcome));
+    for check in reports.first().map_or(&[][..], |first| &first.checks) {
+        let cells = reports.iter().map(|report| state_of(&report.checks, &check.name));
         line(&format!("| {} | {} |", check.name, cells.collect::<Vec<_>>().join(" | ")));
     }
     let mut limits: Vec<String> = Vec::new();
@@ -139,10 +136,12 @@ fn page(reports: &[Report]) -> String {
         line("A number is that of a limit, below.\n");
         line(&format!("| scenario | {} |", heads(reports)));
         line(&format!("| --- |{}", " --- |".repeat(reports.len())));
-        for (at, one) in reports[0].scenarios[index].iter().enumerate() {
+        for one in &reports[0].scenarios[index] {
             let cells = reports.iter().map(|report| {
-                let outcome = &report.scenarios[index][at].outcome;
-                let Outcome::Limited(reason) = outcome else { return state(outcome) };
+                let tried = &report.scenarios[index];
+                let Some(Outcome::Limited(reason)) = outcome_of(tried, &one.name) else {
+                    return state_of(tried, &one.name);
+                };
                 let known = limits.iter().position(|limit| limit == reason);
                 let number = known.unwrap_or_else(|| {
                     limits.push(reason.clone());
@@ -164,14 +163,18 @@ fn page(reports: &[Report]) -> String {
 }
 
 fn heads(reports: &[Report]) -> String {
-    let series: Vec<String> = reports.iter().map(|it| it.kernel.series.to_string()).collect();
-    series.join(" | ")
+    reports.iter().map(Report::label).collect::<Vec<_>>().join(" | ")
 }
 
-fn state(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Holds => "yes".to_owned(),
-        Outcome::Limited(reason) => reason.clone(),
-        Outcome::Fails(_) => "**no**".to_owned(),
+fn outcome_of<'a>(tried: &'a [Tried], name: &str) -> Option<&'a Outcome> {
+    tried.iter().find(|it| it.name == name).map(|it| &it.outcome)
+}
+
+fn state_of(tried: &[Tried], name: &str) -> String {
+    match outcome_of(tried, name) {
+        Some(Outcome::Holds) => "yes".to_owned(),
+        Some(Outcome::Limited(reason)) => reason.clone(),
+        Some(Outcome::Fails(_)) => "**no**".to_owned(),
+        None => "not tried".to_owned(),
     }
 }

@@ -1,0 +1,239 @@
+//! The kernel's description, cut down to what a loader of probes looks for.
+//!
+//! It looks for two things: the types that the probes use, whose members it finds by name, and the
+//! numbers of tracepoints and functions, which must be the kernel's own. Each look goes through
+//! all types that there are. So each thing has a description of its own: one that holds few types,
+//! with new numbers, and one that holds all numbers, and hardly more.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    ARRAY, Btf, CONST, ENUM, ENUM64, FUNC, FWD, HEADER_BYTES, PTR, RESTRICT, STRUCT, TYPE_BYTES,
+    TYPE_TAG, TYPEDEF, Type, UNION, VOLATILE, elf_section, text_at, u32_at,
+};
+
+/// Types that stand for tracepoints have names that begin so.
+const TRACEPOINT: &str = "btf_trace_";
+
+/// The two descriptions, as the bytes of BTF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The types that [`crate::object`] uses, with all that they contain.
+    pub types: Vec<u8>,
+    /// Tracepoints and functions, under their numbers.
+    pub code: Vec<u8>,
+}
+
+/// Cuts the kernel's description, as read from /sys/kernel/btf/vmlinux. None when it cannot be
+/// read; the whole one then has to do.
+pub fn cut_for_probes(kernel: &[u8]) -> Option<Cut> {
+    let object = Btf::parse(elf_section(crate::object(), ".BTF")?)?;
+    let kernel = Btf::parse(kernel)?;
+    let types = kernel.compact(&object.composite_names())?;
+    Some(Cut { types, code: kernel.names_of_code()? })
+}
+
+impl Btf<'_> {
+    /// Only the composite types of these names, and what they contain, in their order. What they
+    /// point to is void, unless it is among them.
+    pub(super) fn compact(&self, names: &HashSet<&str>) -> Option<Vec<u8>> {
+        let kept = self.reachable(names);
+        let mut numbers = vec![0_u32; self.types.len() + 1];
+        let mut count = 0;
+        for (index, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+            count += 1;
+            numbers[index + 1] = count;
+        }
+        let mut out = Writer::new(numbers);
+        for found in self.types.iter().zip(kept).filter_map(|(found, kept)| kept.then_some(found)) {
+            out.push(found, self.strings)?;
+        }
+        out.finish(self.bytes)
+    }
+
+    /// Every type that is neither a function nor stands for a tracepoint is an unnamed forward
+    /// declaration, so that all types keep their numbers.
+    pub(super) fn names_of_code(&self) -> Option<Vec<u8>> {
+        let numbers = vec![0; self.types.len() + 1];
+        let mut out = Writer::new(numbers);
+        for found in &self.types {
+            match found.kind {
+                FUNC => out.push(found, self.strings)?,
+                TYPEDEF if found.name.starts_with(TRACEPOINT) => out.push(found, self.strings)?,
+                _ => {
+                    for word in [0, FWD << 24, 0] {
+                        out.types.extend_from_slice(&word.to_ne_bytes());
+                    }
+                }
+            }
+        }
+        out.finish(self.bytes)
+    }
+
+    /// For each type, whether it has one of the names or is contained in such a type.
+    fn reachable(&self, names: &HashSet<&str>) -> Vec<bool> {
+        let mut kept = vec![false; self.types.len()];
+        let named = |found: &Type<'_>| {
+            matches!(found.kind, STRUCT | UNION | ENUM | ENUM64) && names.contains(found.name)
+        };
+        let mut pending: Vec<usize> =
+            (1..=self.types.len()).filter(|number| self.get(*number).is_some_and(named)).collect();
+        while let Some(number) = pending.pop() {
+            let Some(found) = self.get(number) else { continue };
+            // The void type has number 0, so a type that was found has a slot.
+            if std::mem::replace(&mut kept[number - 1], true) {
+                continue;
+            }
+            match found.kind {
+                STRUCT | UNION => {
+                    pending.extend(found.members().filter_map(|member| u32_at(member, 4)));
+                }
+                ARRAY => {
+                    pending.extend(
+                        [0, 4].iter().filter_map(|at| u32_at(found.bytes, TYPE_BYTES + at)),
+                    );
+                }
+                TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG => pending.push(found.size),
+                _ => {}
+            }
+        }
+        kept
+    }
+}
+
+/// A description in the making.
+struct Writer {
+    /// The new number of each type, by its old one; 0 where it is left out.
+    numbers: Vec<u32>,
+    types: Vec<u8>,
+    strings: Vec<u8>,
+    /// Where each name stands, by where it stood.
+    names: HashMap<usize, u32>,
+}
+
+impl Writer {
+    fn new(numbers: Vec<u32>) -> Writer {
+        // The first string is the empty one.
+        Writer { numbers, types: Vec::new(), strings: vec![0], names: HashMap::from([(0, 0)]) }
+    }
+
+    /// Adds a type, with the new numbers of those that it refers to.
+    fn push(&mut self, found: &Type<'_>, strings: &[u8]) -> Option<()> {
+        let start = self.types.len();
+        self.types.extend_from_slice(found.bytes);
+        self.rename(start, strings)?;
+        let body = start + TYPE_BYTES;
+        match found.kind {
+            PTR | TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG | FUNC => {
+                self.renumber(start + 8)?;
+            }
+            ARRAY => {
+                self.renumber(body)?;
+                self.renumber(body + 4)?;
+            }
+            STRUCT | UNION => {
+                for member in (body..self.types.len()).step_by(12) {
+                    self.rename(member, strings)?;
+                    self.renumber(member + 4)?;
+                }
+            }
+            ENUM | ENUM64 => {
+                let step = if found.kind == ENUM { 8 } else { 12 };
+                for value in (body..self.types.len()).step_by(step) {
+                    self.rename(value, strings)?;
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Replaces where a name stood by where it stands.
+    fn rename(&mut self, at: usize, strings: &[u8]) -> Option<()> {
+        let old = u32_at(&self.types, at)?;
+        let new = match self.names.get(&old) {
+            Some(new) => *new,
+            None => {
+                let new = u32::try_from(self.strings.len()).ok()?;
+                self.strings.extend_from_slice(text_at(strings, old)?.as_bytes());
+                self.strings.push(0);
+                self.names.insert(old, new);
+                new
+            }
+        };
+        self.put(at, new)
+    }
+
+    fn renumber(&mut self, at: usize) -> Option<()> {
+        let new = *self.numbers.get(u32_at(&self.types, at)?)?;
+        self.put(at, new)
+    }
+
+    fn put(&mut self, at: usize, word: u32) -> Option<()> {
+        self.types.get_mut(at..at + 4)?.copy_from_slice(&word.to_ne_bytes());
+        Some(())
+    }
+
+    /// The whole, with the first bytes of the header of what it was cut from.
+    fn finish(self, original: &[u8]) -> Option<Vec<u8>> {
+        let Writer { types, strings, .. } = self;
+        let mut out = Vec::with_capacity(HEADER_BYTES + types.len() + strings.len());
+        out.extend_from_slice(original.get(..4)?);
+        for size in [HEADER_BYTES, 0, types.len(), types.len(), strings.len()] {
+            out.extend_from_slice(&u32::try_from(size).ok()?.to_ne_bytes());
+        }
+        out.extend_from_slice(&types);
+        out.extend_from_slice(&strings);
+        Some(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> Vec<u8> {
+        elf_section(crate::object(), ".BTF").expect("the object has BTF").to_vec()
+    }
+
+    #[test]
+    fn what_is_named_is_kept_whole_and_nothing_else() {
+        let bytes = own();
+        let whole = Btf::parse(&bytes).expect("clang writes BTF");
+        let compact = whole.compact(&HashSet::from(["oc_record"])).expect("it can be cut");
+        let small = Btf::parse(&compact).expect("it is BTF again");
+        assert!(small.types.len() < whole.types.len() / 2, "{}", small.types.len());
+        for name in ["oc_record", "oc_head", "oc_span"] {
+            assert_eq!(small.structure(name), whole.structure(name), "{name}");
+            assert!(small.structure(name).is_some(), "{name}");
+        }
+        assert!(whole.structure("task_struct").is_some());
+        assert!(!small.types.iter().any(|found| found.name == "task_struct"));
+    }
+
+    #[test]
+    fn values_of_enumerations_keep_their_names() {
+        let bytes = own();
+        let whole = Btf::parse(&bytes).expect("clang writes BTF");
+        let compact = whole.compact(&HashSet::from(["cgroup_subsys_id"])).expect("it can be cut");
+        let small = Btf::parse(&compact).expect("it is BTF again");
+        let found = small.types.iter().find(|found| found.name == "cgroup_subsys_id");
+        let value = u32_at(found.expect("it is kept").bytes, TYPE_BYTES).expect("it has one");
+        assert_eq!(text_at(small.strings, value), Some("pids_cgrp_id"));
+    }
+
+    #[test]
+    fn functions_keep_their_numbers() {
+        let bytes = own();
+        let whole = Btf::parse(&bytes).expect("clang writes BTF");
+        let code = whole.names_of_code().expect("it can be cut");
+        let small = Btf::parse(&code).expect("it is BTF again");
+        assert_eq!(small.types.len(), whole.types.len());
+        let number = |btf: &Btf<'_>| {
+            btf.types.iter().position(|it| it.kind == FUNC && it.name == "oc_exec_btf")
+        };
+        assert_eq!(number(&small), number(&whole));
+        assert!(number(&small).is_some());
+        assert!(!small.types.iter().any(|found| found.name == "task_struct"));
+    }
+}

@@ -92,9 +92,13 @@ pub fn fleet(command: FleetRules) -> Outcome {
         FleetRules::Unpublish { names, config } => {
             fleet::unpublish(&Config::load(config.as_deref())?.rules, &names)?
         }
-        FleetRules::Fleet { config, json } => {
+        FleetRules::Fleet { config, forget, json } => {
             let rules = Config::load(config.as_deref())?.rules;
-            let overview = fleet::overview(&rules.nats.ok_or(CommandError::NoBucket)?)?;
+            let bucket = rules.nats.ok_or(CommandError::NoBucket)?;
+            if let Some(host) = forget {
+                fleet::forget(&bucket, &host)?;
+            }
+            let overview = fleet::overview(&bucket)?;
             let text = match json {
                 true => format!("{}\n", serde_json::to_string_pretty(&overview)?),
                 false => overview.to_string(),

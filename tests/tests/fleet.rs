@@ -146,6 +146,9 @@ fn a_rule_that_is_published_once_is_in_force_everywhere_and_survives_the_server(
     for host in [one, two] {
         host.running.stop().assert_balanced();
     }
+    let forget = ["rules", "fleet", "--forget", "two", "--config", "publisher.toml"];
+    let left = done(&publisher, &forget);
+    assert!(left.contains("0 rules, 1 hosts") && !left.contains("\ntwo "), "{left}");
 }
 
 #[test]

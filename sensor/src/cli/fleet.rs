@@ -41,6 +41,9 @@ pub enum FleetRules {
         /// Configuration with `[rules.nats]` [default: /etc/ocellus/ocellus.toml]
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         config: Option<PathBuf>,
+        /// Forget a host that is gone for good; one that is there says again what it runs
+        #[arg(long, value_name = "HOST")]
+        forget: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,

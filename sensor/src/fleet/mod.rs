@@ -12,7 +12,7 @@ mod source;
 mod store;
 
 pub use command::{CommandError, publish, unpublish};
-pub use report::{HostReport, Overview, Running, overview};
+pub use report::{HostReport, Overview, Running, forget, overview};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::source::COMPONENT_SUFFIX;
 use super::{CommandError, buckets, servers};
 use crate::config::RuleBucket;
+use crate::nats::bucket::key_of;
 use crate::nats::client::Client;
 use crate::net::hex;
 use crate::rules::{ComponentStats, Mode};
@@ -137,6 +138,13 @@ pub fn overview(settings: &RuleBucket) -> Result<Overview, CommandError> {
     let mut hosts: Vec<Host> = reports.map(|report| compare(report, &mut rules, now_s())).collect();
     hosts.sort_by(|a, b| a.report.host.cmp(&b.report.host));
     Ok(Overview { bucket: settings.bucket.clone(), rules, hosts })
+}
+
+/// Forgets what a host said, one that is gone for good.
+pub fn forget(settings: &RuleBucket, host: &str) -> Result<(), CommandError> {
+    let (_, keys) = buckets(settings);
+    let mut client = Client::connect(&servers(settings, "rules fleet")?)?;
+    Ok(keys.delete(&mut client, &key_of(host))?)
 }
 
 /// How far a host is, and counts it with the rules that are in force there.

@@ -19,6 +19,8 @@ use crate::net::{hex, random_bytes};
 
 /// Bytes of a piece, as other clients have it.
 const CHUNK_BYTES: usize = 128 << 10;
+/// The header of a message that ends a key.
+const OPERATION: &str = "KV-Operation";
 /// What comes before the digest of an object.
 const DIGEST_PREFIX: &str = "SHA-256=";
 
@@ -297,12 +299,19 @@ impl Keys {
         client.request::<Value>(&subject, None, value, &self.what()).map(drop)
     }
 
+    /// Deletes a key: what follows its last value says that there is none any more.
+    pub(crate) fn delete(&self, client: &mut Client, key: &str) -> Result<(), NatsError> {
+        let subject = format!("$KV.{}.{key}", self.bucket);
+        let deleted = Some((OPERATION, "DEL"));
+        client.request::<Value>(&subject, deleted, b"", &self.what()).map(drop)
+    }
+
     /// The values of all keys.
     pub(crate) fn values(&self, client: &mut Client) -> Result<Vec<Vec<u8>>, NatsError> {
         let filter = format!("$KV.{}.>", self.bucket);
         let watch = Watch::start(client, &self.stream(), &filter, &self.what())?;
         let messages = watch.rest(client)?.into_iter();
-        let present = messages.filter(|message| message.header("KV-Operation").is_none());
+        let present = messages.filter(|message| message.header(OPERATION).is_none());
         Ok(present.map(|message| message.payload).collect())
     }
 }

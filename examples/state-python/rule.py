@@ -60,6 +60,9 @@ class FailedSudo(Rule):
     ]
 
     def on_event(self, event):
+        failed = event.number(fields.PROCESS_EXIT_CODE)
+        if not failed or event.text(fields.PROCESS_NAME) not in ("sudo", "su"):
+            return None
         user = event.text(fields.USER_ID)
         # Once a burst, not with each further failure.
         if state.add(f"sudo {user}", 1, MINUTE_MS) != 5:

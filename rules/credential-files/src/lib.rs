@@ -85,6 +85,9 @@ impl Rule for CredentialFiles {
     }
 
     fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+        if !READERS.contains(&event.process_name()?.as_str()) {
+            return None;
+        }
         let folder = event.process_working_directory().unwrap_or_default();
         let args = event.process_args();
         // Debian's daily copy of the password files.

@@ -62,9 +62,16 @@ impl Rule for CryptoMiner {
         // People who look for miners have the same words on their command lines.
         let searches = ["grep", "egrep", "rg", "pgrep", "pkill", "killall", "ps", "man", "find"];
         let name = event.process_name()?;
-        let quoted = searches.contains(&name.as_str());
-        let message = format!("{} started a miner: {}", event.who(), event.command());
-        (!quoted).then(|| alert(HIGH, message))
+        if searches.contains(&name.as_str()) {
+            return None;
+        }
+        let mines = MINERS.contains(&name.as_str())
+            || event.process_args().iter().any(|arg| {
+                POOLS.iter().any(|pool| arg.contains(pool))
+                    || OPTIONS.iter().any(|option| arg.starts_with(option))
+            });
+        let message = || format!("{} started a miner: {}", event.who(), event.command());
+        mines.then(|| alert(HIGH, message()))
     }
 }
 

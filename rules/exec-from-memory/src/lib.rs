@@ -45,7 +45,8 @@ impl Rule for ExecFromMemory {
             return (!of_runtime).then(|| alert(CRITICAL, message).with_tag("memfd"));
         }
         // A package that was updated while it ran: its old program starts itself again.
-        if known::SYSTEM_PROGRAMS.iter().any(|folder| path.starts_with(folder)) {
+        let is_system = known::SYSTEM_PROGRAMS.iter().any(|folder| path.starts_with(folder));
+        if is_system || !event.ocellus_exe_deleted() {
             return None;
         }
         Some(alert(HIGH, format!("{who} executed a deleted program: {path}")).with_tag("deleted"))

@@ -58,10 +58,24 @@ impl Rule for FailedSudo {
     }
 
     fn on_event(&mut self, event: &Event<'_>) -> Option<Verdict> {
-        if !event.has_kind("process.exit") || event.process_exit_code().unwrap_or(0) == 0 {
+        let is_one = |name: &str| PROGRAMS.contains(&name);
+        if event.has_kind("process.exec")
+            && event.process_parent_name().is_some_and(|it| is_one(&it))
+        {
             // It let the user through: its exit code is then that of what it ran.
-            let parent = event.process_parent_entity_id()?;
-            state::set(&format!("failed-sudo ran {parent}"), "", RAN);
+            let ran =
+                |entity_id: &str| state::set(&format!("failed-sudo ran {entity_id}"), "", RAN);
+            ran(&event.process_parent_entity_id()?);
+            // With a pseudo-terminal for the command, sudo runs it from a child of its own.
+            let (names, ids) =
+                (event.ocellus_ancestors_name(), event.ocellus_ancestors_entity_id());
+            let above = names.iter().zip(&ids).skip(1).take_while(|(name, _)| is_one(name));
+            above.for_each(|(_, id)| ran(id));
+            return None;
+        }
+        let failed = event.has_kind("process.exit") && event.process_exit_code().unwrap_or(0) > 0;
+        let name = event.process_name()?;
+        if !failed || !is_one(&name) {
             return None;
         }
         let own = event.process_entity_id()?;
@@ -75,7 +89,6 @@ impl Rule for FailedSudo {
         // Once a burst, not with each further failure.
         (count == self.failures).then(|| {
             let (who, window_s) = (event.user_name().unwrap_or(user), self.window.as_secs());
-            let name = event.process_name().unwrap_or_default();
             alert(HIGH, format!("{who} failed {count} times at {name} within {window_s} s"))
         })
     }

@@ -43,6 +43,22 @@ fn a_command_that_fails_is_no_failed_sudo() {
 }
 
 #[test]
+fn a_command_with_a_terminal_of_its_own_is_no_failed_sudo() {
+    let mut rule = Tester::<FailedSudo>::new();
+    for number in 1..9 {
+        let (child, sudo) = (format!("child-{number}"), format!("sudo-{number}"));
+        let command = FakeEvent::exec("/usr/bin/false", ["false"])
+            .parent("/usr/bin/sudo", ["sudo", "false"])
+            .ancestors(["/usr/bin/sudo", "/usr/bin/sudo", "/usr/bin/bash"])
+            .with(fields::PROCESS_PARENT_ENTITY_ID, &*child)
+            .with(fields::OCELLUS_ANCESTORS_ENTITY_ID, [&*child, &*sudo, "bash"])
+            .at_ms(number * 1_000);
+        rule.expect_pass(&command);
+        rule.expect_pass(&failure(number, 1000));
+    }
+}
+
+#[test]
 fn the_operator_decides_what_a_burst_is() {
     let mut rule = Tester::<FailedSudo>::configured("failures = 2\nwindow_s = 600").expect("it is");
     rule.expect_pass(&failure(1, 1000));

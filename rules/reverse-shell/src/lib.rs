@@ -77,6 +77,8 @@ const ONE_LINERS: &[OneLiner] = &[
     },
 ];
 
+/// Options of a shell that is to ask for commands.
+const INTERACTIVE: [&str; 3] = ["-i", "-il", "-li"];
 /// Command names of netcats.
 const NETCATS: [&str; 6] = ["nc", "ncat", "netcat", "nc.traditional", "nc.openbsd", "busybox"];
 
@@ -121,7 +123,7 @@ impl Rule for ReverseShell {
             Interest::exec().one_of(fields::PROCESS_NAME, NETCATS),
             Interest::exec()
                 .one_of(fields::PROCESS_NAME, known::SHELLS)
-                .one_of(fields::PROCESS_ARGS, ["-i", "-il", "-li"])
+                .one_of(fields::PROCESS_ARGS, INTERACTIVE)
                 .range(fields::PROCESS_INTERACTIVE, 0..=0),
         ]
     }
@@ -142,8 +144,8 @@ impl Rule for ReverseShell {
         // The redirection is the shell's own, so that `bash -i >& /dev/tcp/...` that is typed or
         // read from a file shows as no more than this.
         let bare = known::SHELLS.contains(&name.as_str())
-            && args.len() == 2
-            && !event.flag(fields::PROCESS_INTERACTIVE);
+            && matches!(&args[..], [_, option] if INTERACTIVE.contains(&option.as_str()))
+            && event.number(fields::PROCESS_INTERACTIVE) == Some(0);
         bare.then(|| {
             let who = event.who();
             let parent = event.process_parent_name().unwrap_or_else(|| "something".into());

@@ -58,8 +58,10 @@ impl Rule for SetuidAbuse {
             return (!known_place)
                 .then(|| alert(severity, format!("{user} ran {path}, a set-uid program")));
         }
+        let root_shell = known::SHELLS.contains(&event.process_name()?.as_str())
+            && event.user_effective_id().as_deref() == Some("0");
         // sudo, su, pkexec and login change the real user too; a hole in a set-uid program seldom.
-        if event.user_id().as_deref() == Some("0") {
+        if !root_shell || event.user_id().as_deref() == Some("0") {
             return None;
         }
         let args = event.process_args();

@@ -69,9 +69,13 @@ impl fmt::Display for InterestCheck {
         for event in hidden {
             writeln!(f, "  {}", event.replace('\n', "\n  "))?;
         }
-        match hidden_count - hidden.len() as u64 {
-            0 => Ok(()),
-            more => writeln!(f, "  and {more} more"),
+        if let more @ 1.. = hidden_count - hidden.len() as u64 {
+            writeln!(f, "  and {more} more")?;
         }
+        writeln!(
+            f,
+            "Widen the interests, or, where they decide on purpose, let the rule check the same \
+             itself: that costs only for what comes through."
+        )
     }
 }

@@ -3,7 +3,8 @@
 use std::io::{IsTerminal as _, stdout};
 use std::time::{Duration, Instant};
 
-use ocellus::cli::{FleetRules, RunningRules, SocketArgs, StatusArgs, TopArgs};
+use ocellus::author;
+use ocellus::cli::{FleetRules, RunningRules, SocketArgs, StatsArgs, StatusArgs, TopArgs};
 use ocellus::config::{Config, Level};
 use ocellus::control::{Answer, Request, ask};
 use ocellus::fleet::{self, CommandError};
@@ -65,6 +66,17 @@ pub fn log_level(level: Level, socket: &SocketArgs) -> Outcome {
 pub fn rules(command: RunningRules) -> Outcome {
     match command {
         RunningRules::List { socket } => print(metrics::rules_list(&report(&socket)?).as_bytes()),
+        RunningRules::Stats(StatsArgs { recording: Some(recording), rules, json, .. }) => {
+            author::cost_sheet(&recording, &rules.unwrap_or_default(), json, &mut stdout())
+        }
+        RunningRules::Stats(StatsArgs { json, socket, .. }) => {
+            let report = report(&socket)?;
+            let text = match json {
+                true => format!("{}\n", serde_json::to_string_pretty(&report.rules)?),
+                false => metrics::rules_stats(&report),
+            };
+            print(text.as_bytes())
+        }
         RunningRules::Reload { socket } => change(&socket, &Request::RulesReload),
         RunningRules::Mode { rule, mode, socket } => {
             change(&socket, &Request::RulesMode { rule, mode })

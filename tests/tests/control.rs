@@ -257,6 +257,10 @@ fn rules_are_listed_reloaded_and_put_into_other_modes() {
         assert!(line.contains(mode), "{name} {mode}: {list}");
         assert_eq!(execute(&format!("mode-step-{step}")), json!(kind), "{name} {mode}");
     }
+    let sheet = text(&command(dir.path(), &["rules", "stats"]).stdout);
+    for part in ["noisy: moded", "calls", "shadowed", "events delivered"] {
+        assert!(sheet.contains(part), "{part}: {sheet}");
+    }
     let of_a_rule = command(dir.path(), &["rules", "mode", "moded", "quarantine"]);
     assert!(text(&of_a_rule.stderr).contains("`ocellus rules mode noisy quarantine`"));
     let unknown = command(dir.path(), &["rules", "mode", "nothing", "off"]);

@@ -159,6 +159,22 @@ fn it_is_too_large() {
     assert!(matches!(error, LoadError::ConfigTooLarge));
 }
 
+/// The compiler would take gigabytes for such a function, and minutes for so much code.
+#[test]
+fn it_has_too_much_code() {
+    let function = |kib: usize| format!("(func {})", "nop ".repeat(kib << 10));
+    // A module that nobody instantiates is compiled all the same.
+    let with = |functions: String| component(&format!("(component (core module {functions}))"));
+    let large = function((budget::FUNCTION_BYTES_MAX >> 10) + 8);
+    assert_refused(
+        &with(large),
+        "function 0 of one of its modules has 520 KiB of code; at most 512",
+    );
+    let most = function((budget::FUNCTION_BYTES_MAX >> 10) - 1);
+    let many = most.repeat(budget::CODE_BYTES_MAX / budget::FUNCTION_BYTES_MAX + 1);
+    assert_refused(&with(many), "it has more than 16 MiB of code, the most allowed");
+}
+
 #[test]
 fn it_is_of_another_world() {
     assert_refused(

@@ -45,14 +45,19 @@ pub fn configure(rules: Vec<Box<dyn Rule>>, config: &str) -> Result<Metadata, St
 pub fn on_event() -> Vec<types::Hit> {
     let event = &Event::CURRENT;
     RULES.with_borrow_mut(|rules| {
-        // A component of one rule is called for what that wants.
-        let wanted = if rules.len() == 1 { vec![0] } else { crate::host::candidates() };
+        let is_alone = rules.len() == 1;
         let mut hits = Vec::new();
-        for position in wanted {
-            let Some(rule) = rules.get_mut(position as usize) else { continue };
-            if let Some(verdict) = rule.on_event(event) {
+        let mut judge = |position: u32| {
+            let verdict = rules.get_mut(position as usize).and_then(|rule| rule.on_event(event));
+            if let Some(verdict) = verdict {
                 hits.push(types::Hit { rule: position, verdict: lower_verdict(verdict) });
             }
+        };
+        // A component of one rule is called for what that wants.
+        if is_alone {
+            judge(0);
+        } else {
+            crate::host::candidates().into_iter().for_each(judge);
         }
         hits
     })

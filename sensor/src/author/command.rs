@@ -70,13 +70,14 @@ pub fn command(command: &RulesCommand, out: &mut dyn Write) -> Outcome {
             answer(&explain::explain(&events, rules, &open(Metering::Fuel)?)?, *json, out)
         }
         RulesCommand::Diff(args) => diff(args, out),
-        RulesCommand::Stats { recording, rules, json } => {
-            out.flush()?;
-            let fuel = all_of(rules, Metering::Fuel, |notice| eprintln!("ocellus: {notice}"))?;
-            let timed = all_of(rules, Metering::Epoch, |_| {})?;
-            answer(&stats::stats(recording, fuel, timed)?, *json, out)
-        }
     }
+}
+
+/// The cost sheet of the rules in a directory, on a recording.
+pub fn cost_sheet(recording: &Path, rules: &Path, json: bool, out: &mut dyn Write) -> Outcome {
+    let fuel = all_of(rules, Metering::Fuel, |notice| eprintln!("ocellus: {notice}"))?;
+    let timed = all_of(rules, Metering::Epoch, |_| {})?;
+    answer(&stats::stats(recording, fuel, timed)?, json, out)
 }
 
 fn answer(what: &(impl Serialize + ToString), json: bool, out: &mut dyn Write) -> Outcome {

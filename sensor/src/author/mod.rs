@@ -20,7 +20,7 @@ pub mod stats;
 pub mod testing;
 pub mod watch;
 
-pub use command::command;
+pub use command::{command, cost_sheet};
 pub(crate) use explain::config_of;
 
 use std::path::{Path, PathBuf};

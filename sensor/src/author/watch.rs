@@ -62,12 +62,15 @@ pub fn watch(project: &Path, into: &Path, out: &mut dyn Write) -> Result<(), Wat
     loop {
         let source = newest(project);
         if built != Some(source) {
-            built = Some(source);
+            let is_first = built.replace(source).is_none();
             let text = match swap(project, into, &loader) {
                 Ok(text) => text,
                 Err(text) => format!("{text}\nthe version before it stays in force\n"),
             };
-            writeln!(out, "{text}Watching {}. Ctrl-C ends it.", project.display())?;
+            out.write_all(text.as_bytes())?;
+            if is_first {
+                writeln!(out, "Watching {}. Ctrl-C ends it.", project.display())?;
+            }
             out.flush()?;
         }
         if wait(&signals)? {

@@ -19,7 +19,7 @@ use crate::sink::Format;
 pub use fleet::FleetRules;
 pub use man::man_page;
 use rules::RULES_EXAMPLES;
-pub use rules::{DiffArgs, RulesCommand, TestArgs};
+pub use rules::{DiffArgs, RulesCommand, StatsArgs, TestArgs};
 pub use schema::{index_template, schema_page};
 
 const ABOUT: &str =
@@ -281,6 +281,9 @@ pub enum RunningRules {
         #[command(flatten)]
         socket: SocketArgs,
     },
+    /// Print what each rule does and costs: in the running sensor, or on a recording
+    #[command(after_help = rules::STATS_EXAMPLES)]
+    Stats(StatsArgs),
     /// Have the running sensor look at its rules directory now
     Reload {
         #[command(flatten)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand, ValueHint};
 
+use super::SocketArgs;
 use crate::author::new::TEMPLATES;
 
 /// For `ocellus rules --help`.
@@ -41,6 +42,11 @@ const EXPLAIN_EXAMPLES: &str = "\
 Example:
   ocellus replay day.ocellus | grep suspicious | head -1 > event.json
   ocellus rules explain event.json --rules /etc/ocellus/rules";
+
+pub const STATS_EXAMPLES: &str = "\
+Examples:
+  ocellus rules stats
+  ocellus rules stats --recording day.ocellus --rules /etc/ocellus/rules";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -164,18 +170,21 @@ pub enum RulesCommand {
     /// Show the events on which two versions of a rule differ
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
-    /// Print what each rule does and costs on a recording
-    Stats {
-        /// Recording, as `ocellus record` wrote it
-        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        recording: PathBuf,
-        /// Directory of rules (*.wasm)
-        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-        rules: PathBuf,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct StatsArgs {
+    /// Recording, as `ocellus record` wrote it [default: ask the running sensor]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "rules")]
+    pub recording: Option<PathBuf>,
+    /// Directory of rules (*.wasm) for the recording
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "recording")]
+    pub rules: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub socket: SocketArgs,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -21,7 +21,7 @@ pub use page::{metrics_page, prometheus};
 pub use table::{Metric, MetricKind, Samples, metrics};
 pub use top::top;
 pub use usage::Usage;
-pub use view::{rules_list, status};
+pub use view::{rules_list, rules_stats, status};
 
 /// Everything that a running sensor tells of itself, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! `ocellus status` and `ocellus rules list`: the report for a person.
+//! `ocellus status`, `ocellus rules list` and `ocellus rules stats`: the report for a person.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::Report;
 use crate::bytesize::ByteSize;
 use crate::fleet::FleetStatus;
-use crate::rules::ComponentStats;
+use crate::rules::{ComponentStats, overview, sheet};
+use crate::table::grouped;
 
 /// The report on one screen.
 pub fn status(report: &Report) -> String {
@@ -86,38 +87,26 @@ pub fn rules_list(report: &Report) -> String {
     if report.rules.components.is_empty() {
         return "no rules are in force\n".to_owned();
     }
-    let mut text = format!("generation {}\n", report.rules.generation);
+    let mut text =
+        format!("generation {}\n{}", report.rules.generation, overview(&report.rules.components));
     for component in &report.rules.components {
-        let counters = &component.counters;
+        let voucher = component.vouched_for.as_deref().map(|it| format!(", {it}"));
+        // Writing into a String does not fail.
         let _ = writeln!(
             text,
-            "{:<28} {:<11} {:>9} candidates {:>9} calls {:>5} faults {:>8}",
+            "{}: SHA-256 {}{}",
             component.name,
-            mode(component),
-            counters.candidates,
-            counters.calls,
-            counters.faults(),
-            ByteSize(component.memory_bytes as u64).to_string()
+            component.digest,
+            voucher.unwrap_or_default()
         );
-        let voucher = component.vouched_for.as_deref().map(|it| format!(", {it}"));
-        let _ = writeln!(text, "  SHA-256 {}{}", component.digest, voucher.unwrap_or_default());
-        for rule in &component.rules {
-            let counters = &rule.counters;
-            let _ = writeln!(
-                text,
-                "  {:<26} {:<11} {:>9} hits: {} alerts, {} tags, {} drops, {} shadowed, {} refused",
-                rule.id,
-                rule.mode.as_str(),
-                counters.hits,
-                counters.alerts,
-                counters.tags,
-                counters.drops,
-                counters.shadowed,
-                counters.refused
-            );
-        }
     }
     text
+}
+
+/// What each rule of the running sensor costs.
+pub fn rules_stats(report: &Report) -> String {
+    let events = grouped(report.events.delivered);
+    format!("{}{events} events delivered\n", sheet(&report.rules.components))
 }
 
 /// The mode, or that it is in quarantine.

@@ -77,6 +77,12 @@ pub const SETS_BYTES_MAX: usize = 256 << 10;
 
 /// Largest component, in bytes. The largest known toolchain (CPython) makes 18 MB.
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+/// Most code of a component, in bytes. Compiling takes some four seconds for each MiB. The largest
+/// known toolchain (StarlingMonkey) makes 10 MB.
+pub const CODE_BYTES_MAX: usize = 16 << 20;
+/// Most code of one function, in bytes. The compiler takes 800 times as much memory; CPython's
+/// largest function has 417 KiB.
+pub const FUNCTION_BYTES_MAX: usize = 512 << 10;
 /// Largest configuration of a component, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 64 << 10;
 /// Largest state that a component may hand to its next version, in bytes.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker};
 
-use super::budget::{Budget, COMPONENT_BYTES_MAX, CONFIG_BYTES_MAX};
+use super::budget::{
+    Budget, CODE_BYTES_MAX, COMPONENT_BYTES_MAX, CONFIG_BYTES_MAX, FUNCTION_BYTES_MAX,
+};
 use super::cache::Cache;
 use super::contract;
 use super::engine::RuleEngine;
@@ -18,7 +20,7 @@ use super::instance::{Blueprint, Configured, Instance, NoStart};
 use super::interest::Interests;
 use super::metadata::{self, Permissions, RuleInfo};
 use super::signature::{SignaturePolicy, Voucher};
-use super::{World, wasi, wit};
+use super::{World, size, wasi, wit};
 
 /// Whether a component's verdicts count.
 #[derive(
@@ -143,6 +145,14 @@ pub enum LoadError {
     UnknownFormat { version: [u8; 4] },
     #[error("it has more than {} MiB, the most allowed", COMPONENT_BYTES_MAX >> 20)]
     TooLarge,
+    #[error("it has more than {} MiB of code, the most allowed", CODE_BYTES_MAX >> 20)]
+    CodeTooLarge,
+    #[error(
+        "function {index} of one of its modules has {} KiB of code; at most {}",
+        bytes >> 10,
+        FUNCTION_BYTES_MAX >> 10
+    )]
+    FunctionTooLarge { index: usize, bytes: usize },
     #[error("its configuration has more than {} KiB, the most allowed", CONFIG_BYTES_MAX >> 10)]
     ConfigTooLarge,
     #[error("it does not compile: {0}")]
@@ -370,6 +380,7 @@ impl Loader {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
             return Ok((component, true));
         }
+        size::check(wasm)?;
         // A panic of the compiler is a bug of the compiler, but the sensor must outlive it.
         let compiled = catch_unwind(AssertUnwindSafe(|| Component::new(engine, wasm)));
         let component = match compiled {

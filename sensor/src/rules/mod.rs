@@ -36,6 +36,7 @@ pub mod processes;
 mod set;
 mod sheet;
 pub mod signature;
+mod size;
 mod stats;
 mod text_set;
 pub mod trial;
@@ -56,7 +57,7 @@ pub use load::{LoadError, Loader, Mode, OperatorSettings, Prepared, RuleSettings
 pub use metadata::{Permissions, RuleInfo};
 pub use processes::Processes;
 pub use set::{Events, InstallError, RuleSet};
-pub use sheet::sheet;
+pub use sheet::{overview, sheet};
 pub use stats::{ComponentCounters, ComponentStats, Cost, RuleCounters, RuleStats};
 pub use trust::Untrusted;
 pub(crate) use trust::check as check_trust;

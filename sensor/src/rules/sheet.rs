@@ -1,13 +1,15 @@
-//! The cost sheet: what each rule did and cost, as a table.
+//! What each rule did and cost, as tables.
 
-use super::stats::{ComponentStats, RuleCounters};
+use super::Mode;
+use super::stats::{ComponentStats, Cost, RuleCounters};
 use crate::sink::date::Date;
 use crate::table::{aligned, grouped};
 
-/// A line of the sheet. A component of one rule is one line; one of several is a line for what they
+/// A line of a table. A component of one rule is one line; one of several is a line for what they
 /// share, and one for each of them.
 struct Line<'a> {
     name: String,
+    mode: &'static str,
     component: Option<&'a ComponentStats>,
     rule: Option<&'a RuleCounters>,
 }
@@ -15,7 +17,9 @@ struct Line<'a> {
 type Column = (&'static str, fn(&Line<'_>) -> Option<u64>);
 
 /// Columns that are always shown; of the others, those in which somebody has something.
-const ALWAYS: usize = 3;
+const ALWAYS: [&str; 3] = ["candidates", "calls", "hits"];
+/// Columns that are about costs.
+const COSTS: [&str; 7] = ["calls", "ms", "ns p50", "ns p99", "fuel", "KiB read", "KiB held"];
 
 const COLUMNS: [Column; 18] = [
     ("candidates", |it| {
@@ -25,8 +29,8 @@ const COLUMNS: [Column; 18] = [
     ("calls", |it| it.component.map(|component| component.counters.calls)),
     ("hits", |it| it.rule.map(|rule| rule.hits)),
     ("ms", |it| it.rule.map(|rule| rule.time_ns / 1_000_000)),
-    ("ns p50", |it| it.component.map(|component| component.cost.p50_ns)),
-    ("ns p99", |it| it.component.map(|component| component.cost.p99_ns)),
+    ("ns p50", |it| measured(it).map(|cost| cost.p50_ns)),
+    ("ns p99", |it| measured(it).map(|cost| cost.p99_ns)),
     ("fuel", |it| {
         let counters = &it.component?.counters;
         counters.fuel.checked_div(counters.candidates)
@@ -47,48 +51,74 @@ const COLUMNS: [Column; 18] = [
     ("KiB held", |it| it.component.map(|component| component.memory_bytes as u64 >> 10)),
 ];
 
-/// The table of some components; empty when there are none.
+/// The cost sheet of some components; empty when there are none.
 ///
 /// `ns p50`, `ns p99` and `fuel` are for one event. `ms` is what all events of a rule took,
 /// reckoned from the calls that were measured; a call that is for several rules of a component is
 /// divided among them evenly.
 pub fn sheet(components: &[ComponentStats]) -> String {
     let lines: Vec<Line<'_>> = components.iter().flat_map(lines).collect();
+    // In the usual case, the mode tells nothing.
+    let with_mode = lines.iter().any(|line| line.mode != Mode::Active.as_str());
+    table(&lines, with_mode, |_| true)
+}
+
+/// The rules in force and what came of them, without what they cost; empty when there are none.
+pub fn overview(components: &[ComponentStats]) -> String {
+    let lines: Vec<Line<'_>> = components.iter().flat_map(lines).collect();
+    table(&lines, true, |column| !COSTS.contains(&column))
+}
+
+fn table(lines: &[Line<'_>], with_mode: bool, wanted: impl Fn(&str) -> bool) -> String {
     if lines.is_empty() {
         return String::new();
     }
+    let has_something = |value: fn(&Line<'_>) -> Option<u64>| {
+        lines.iter().any(|line| value(line).is_some_and(|it| it > 0))
+    };
     let shown: Vec<Column> = COLUMNS
         .into_iter()
-        .enumerate()
-        .filter(|(index, (_, value))| {
-            *index < ALWAYS || lines.iter().any(|line| value(line).is_some_and(|it| it > 0))
-        })
-        .map(|(_, column)| column)
+        .filter(|(name, value)| wanted(name) && (ALWAYS.contains(name) || has_something(*value)))
         .collect();
-    let heading = shown.iter().map(|(name, _)| (*name).to_owned());
-    let heading = std::iter::once("rule".to_owned()).chain(heading);
-    let mut rows = vec![heading.chain(["last hit".to_owned()]).collect::<Vec<_>>()];
-    for line in &lines {
-        let cells = shown.iter().map(|(_, value)| value(line).map_or_else(String::new, grouped));
-        let name = std::iter::once(line.name.clone());
-        rows.push(name.chain(cells).chain([last_hit(line)]).collect());
+    let row = |name: &str, mode: &str, cells: Vec<String>, last: String| {
+        let first = std::iter::once(name.to_owned());
+        let mode = with_mode.then(|| mode.to_owned());
+        first.chain(mode).chain(cells).chain([last]).collect::<Vec<_>>()
+    };
+    let heading = shown.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut rows = vec![row("rule", "mode", heading, "last hit".to_owned())];
+    for line in lines {
+        let cell = |(_, value): &Column| value(line).map_or_else(String::new, grouped);
+        rows.push(row(&line.name, line.mode, shown.iter().map(cell).collect(), last_hit(line)));
     }
     aligned(&rows)
 }
 
 fn lines(component: &ComponentStats) -> Vec<Line<'_>> {
     let whole = Some(component);
+    let quarantine = component.quarantined_until_ns.map(|_| "quarantine");
     if let [rule] = &component.rules[..] {
-        let name = rule.id.to_string();
-        return vec![Line { name, component: whole, rule: Some(&rule.counters) }];
+        let name = match *rule.id == *component.name {
+            true => rule.id.to_string(),
+            false => format!("{}: {}", component.name, rule.id),
+        };
+        let mode = quarantine.unwrap_or(rule.mode.as_str());
+        return vec![Line { name, mode, component: whole, rule: Some(&rule.counters) }];
     }
     let rules = component.rules.iter().map(|rule| Line {
         name: format!("  {}", rule.id),
+        mode: rule.mode.as_str(),
         component: None,
         rule: Some(&rule.counters),
     });
-    let shared = Line { name: component.name.to_string(), component: whole, rule: None };
-    std::iter::once(shared).chain(rules).collect()
+    let mode = quarantine.unwrap_or(component.mode.as_str());
+    let name = component.name.to_string();
+    std::iter::once(Line { name, mode, component: whole, rule: None }).chain(rules).collect()
+}
+
+/// What an event costs, if a call was measured.
+fn measured(line: &Line<'_>) -> Option<Cost> {
+    line.component.map(|component| component.cost).filter(|cost| cost.samples > 0)
 }
 
 /// To the second, in UTC.
@@ -101,8 +131,8 @@ fn last_hit(line: &Line<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stats::{ComponentCounters, Cost, RuleStats};
-    use super::super::{Mode, World};
+    use super::super::World;
+    use super::super::stats::{ComponentCounters, RuleStats};
     use super::*;
 
     fn component(name: &str, rules: &[(&str, u64)]) -> ComponentStats {
@@ -131,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_rule_alone_is_a_line_and_several_have_one_for_what_they_share() {
-        let text = sheet(&[component("one", &[("a", 1)]), component("two", &[("b", 0), ("c", 0)])]);
+        let text = sheet(&[component("a", &[("a", 1)]), component("two", &[("b", 0), ("c", 0)])]);
         assert_eq!(
             text,
             "rule  candidates  calls  hits  ns p50  ns p99  KiB held             last hit\n\
@@ -141,5 +171,22 @@ mod tests {
              \x20 c            9            0\n"
         );
         assert_eq!(sheet(&[]), "");
+    }
+
+    #[test]
+    fn the_overview_has_modes_and_no_costs() {
+        let quarantined =
+            ComponentStats { quarantined_until_ns: Some(1), ..component("file", &[("id", 0)]) };
+        let mut several = component("two", &[("b", 0), ("c", 0)]);
+        several.rules[1].mode = Mode::Off;
+        assert_eq!(
+            overview(&[quarantined.clone(), several]),
+            "rule            mode  candidates  hits  last hit\n\
+             file: id  quarantine           9     0\n\
+             two           active          12\n\
+             \x20 b           active           9     0\n\
+             \x20 c              off           9     0\n"
+        );
+        assert!(sheet(&[quarantined]).contains("quarantine"));
     }
 }

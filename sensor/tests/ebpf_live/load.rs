@@ -74,7 +74,14 @@ fn nothing_is_lost_under_load(bench: &mut Bench) {
     for (pid, count) in counts {
         assert_eq!(count, [1, 1, 1], "fork, exec, exit of {pid}: {lost:?}");
     }
-    assert!(lost.iter().all(|(_, _, count)| *count == 0), "{lost:?}");
+    // What has no spare probes may be missed, and is counted, where the kernel does not run a probe
+    // of a CPU twice at once.
+    let may_be_lost = |cause: LostCause, kind: Kind| {
+        cause == LostCause::Preempted && !matches!(kind, Kind::Fork | Kind::Exec | Kind::Exit)
+    };
+    let unexpected =
+        |(cause, kind, count): &(LostCause, Kind, u64)| *count != 0 && !may_be_lost(*cause, *kind);
+    assert!(!lost.iter().any(unexpected), "{lost:?}");
 }
 
 /// With three programs on each tracepoint every event is still seen once.

@@ -9,8 +9,8 @@ SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
 
 .DEFAULT_GOAL := help
-.PHONY: run demo-fleet build test test-kernels test-arm64 bench soak bench-kernel bench-rules sim fuzz \
-	rules golden examples schema metrics man deb rpm tarball clean help
+.PHONY: run demo-fleet build test test-kernels test-arm64 bench soak bench-kernel bench-rules sim \
+	fuzz rules golden examples schema metrics man deb rpm tarball clean help
 
 run: build ## Watch this host's processes through the shipped rules; replay a sample where no backend can run
 	@if $(OCELLUS) doctor >/dev/null 2>&1; then \

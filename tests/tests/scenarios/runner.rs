@@ -121,8 +121,9 @@ fn assert_totals(ended: &Ended) {
     ended.assert_balanced();
 }
 
-/// No raw event was lost, but for changes that the kernel did not run a probe for: there is one probe
-/// of each, and on a busy machine a task may be preempted in it. Such a loss is counted as what it is.
+/// No raw event was lost, but for changes that the kernel did not run a probe for: there is one
+/// probe of each, and on a busy machine a task may be preempted in it. Such a loss is counted as
+/// what it is.
 fn assert_no_loss(ended: &Ended) {
     const CHANGES: [&str; 3] = ["id_change", "name_change", "pgid_change"];
     let is_preempted_change = |event: &serde_json::Value| {

@@ -3,8 +3,8 @@
 //! `ocellus-kernels test [SERIES…]` boots each kernel and runs there what a test of this repository
 //! can say of a kernel, `--short` a part of it; `ocellus-kernels bench [SERIES…]` measures what the
 //! sensor costs there. `--arm64` before it builds for that architecture and boots kernels of it.
-//! `ocellus-kernels pages` writes docs/kernels.md and the table in README.md from the last report of
-//! each kernel.
+//! `ocellus-kernels pages` writes docs/kernels.md and the table in README.md from the last report
+//! of each kernel.
 //! `ocellus-kernels run SERIES COMMAND` runs one command in a guest that has
 //! the sensor and the tests, for whoever looks for the reason, and the programs of this host that
 //! `PROGRAMS` names.

@@ -2,8 +2,8 @@
 //!
 //! It serves three purposes: to hold the mirror in [`crate::abi`] against what clang compiled; to
 //! cut the kernel's description (5 MB, 130,000 types) down to what a loader looks for, before it
-//! takes that apart at the cost of 20 MB and looks through all of it again and again; and to tell a backend without eBPF where
-//! the members of kernel structures lie.
+//! takes that apart at the cost of 20 MB and looks through all of it again and again; and to tell a
+//! backend without eBPF where the members of kernel structures lie.
 
 mod cut;
 mod members;

@@ -139,9 +139,13 @@ fn a_collector_that_is_killed_and_started_again_gets_every_event() {
     assert_sound(&ended, "elasticsearch");
     assert_eq!(ended.output_count("elasticsearch", "dropped"), 0);
     assert_eq!(ended.output_count("elasticsearch", "waiting"), 0);
-    // A collector that forgets what it had gets some twice, under the same id.
-    let received = load.received(&documents);
-    assert!(received.0.values().all(|ids| ids.len() == received.0[&0].len()), "{received:?}");
+    // A collector that forgets what it had gets some twice, under the id that the file has, too. On
+    // a busy machine, a process may be more than one event.
+    let of_load = |events: &'_ [Value]| -> BTreeSet<String> {
+        let events = events.iter().filter(|event| load.number(event).is_some());
+        ids(events).into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(of_load(&documents), of_load(&ended.events));
 }
 
 fn ids<'a>(events: impl IntoIterator<Item = &'a Value>) -> BTreeSet<&'a str> {

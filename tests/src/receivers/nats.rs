@@ -88,12 +88,17 @@ impl Nats {
 
     /// All events in the stream, in its order; none when there is no stream yet.
     pub fn events(&self) -> Vec<Value> {
+        self.events_from(&mut 1)
+    }
+
+    /// The events in the stream from this number on, which is then that of the next one to come.
+    pub fn events_from(&self, next: &mut u64) -> Vec<Value> {
         let mut client = Client::connect(self.port, &self.access);
         let info = client.ask(&format!("$JS.API.STREAM.INFO.{STREAM}"), &json!({}));
         let (first, last) = (&info["state"]["first_seq"], &info["state"]["last_seq"]);
         let (Some(first), Some(last)) = (first.as_u64(), last.as_u64()) else { return Vec::new() };
         let mut events = Vec::new();
-        for number in first.max(1)..=last {
+        for number in first.max(*next)..=last {
             let subject = format!("$JS.API.STREAM.MSG.GET.{STREAM}");
             let answer = client.ask(&subject, &json!({ "seq": number }));
             let decoded = |name: &str| {
@@ -107,6 +112,7 @@ impl Nats {
             assert_eq!(header, format!("NATS/1.0\r\nNats-Msg-Id: {id}\r\n\r\n"));
             events.push(event);
         }
+        *next = last + 1;
         events
     }
 }

@@ -3,6 +3,8 @@
 //! `ocellus-kernels test [SERIES…]` boots each kernel and runs there what a test of this repository
 //! can say of a kernel, `--short` a part of it; `ocellus-kernels bench [SERIES…]` measures what the
 //! sensor costs there. `--arm64` before it builds for that architecture and boots kernels of it.
+//! `ocellus-kernels pages` writes docs/kernels.md and the table in README.md from the last report
+//! of each kernel.
 //! `ocellus-kernels run SERIES COMMAND` runs one command in a guest that has
 //! the sensor and the tests, for whoever looks for the reason, and the programs of this host that
 //! `PROGRAMS` names.
@@ -29,7 +31,7 @@ use built::Built;
 use matrix::Extent;
 
 const USAGE: &str = "usage: ocellus-kernels [--arm64] test [--short] [SERIES…] | bench [SERIES…] | \
-     [--arm64] run SERIES COMMAND…";
+     pages | [--arm64] run SERIES COMMAND…";
 
 /// A guest that somebody works with may take its time.
 const RUN_LIMIT: Duration = Duration::from_secs(3_600);
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
             }
             _ => matrix::run(architecture, rest, Extent::Whole),
         },
+        Some((command, [])) if command == "pages" => page::check(&[], true),
         Some((command, series)) if command == "bench" => bench::run(series),
         Some((command, rest)) if command == "run" => run(architecture, rest),
         _ => Err(io::Error::other(USAGE)),

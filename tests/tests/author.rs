@@ -464,7 +464,7 @@ fn the_shipped_rules_pass_their_fixtures() {
         let [wasm, fixtures] = [&path, &fixtures].map(|path| path.to_str().unwrap());
         let arguments = ["test", wasm, "--fixtures", fixtures, "--check-interests"];
         let recording = ["--recording", SAMPLE, "--max-alerts", "50"];
-        let out = succeeds(dir.path(), &[arguments, recording].concat());
+        let out = succeeds(dir.path(), &[&arguments[..], &recording].concat());
         assert_has(&out, &["baseline ", "none of which would have been a hit", ", 0 failed"]);
         tested += 1;
     }

@@ -465,7 +465,7 @@ fn the_shipped_rules_pass_their_fixtures() {
         let arguments = ["test", wasm, "--fixtures", fixtures, "--check-interests"];
         let recording = ["--recording", SAMPLE, "--max-alerts", "50"];
         let out = succeeds(dir.path(), &[&arguments[..], &recording].concat());
-        assert_has(&out, &["baseline ", "none of which would have been a hit", ", 0 failed"]);
+        assert_has(&out, &["baseline ", "interests: ", ", 0 failed"]);
         tested += 1;
     }
     assert!(tested > 10, "{tested}");

@@ -455,11 +455,8 @@ fn the_empty_component_is_of_this_contract() {
 fn the_shipped_rules_pass_their_fixtures() {
     let dir = tempfile::tempdir().unwrap();
     let mut tested = 0;
-    for entry in fs::read_dir(SHIPPED).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "wasm") {
-            continue;
-        }
+    let paths = fs::read_dir(SHIPPED).unwrap().map(|entry| entry.unwrap().path());
+    for path in paths.filter(|path| path.extension().is_some_and(|it| it == "wasm")) {
         let fixtures = root("rules").join(path.file_stem().unwrap()).join("tests");
         let [wasm, fixtures] = [&path, &fixtures].map(|path| path.to_str().unwrap());
         let arguments = ["test", wasm, "--fixtures", fixtures, "--check-interests"];

@@ -455,13 +455,13 @@ fn the_empty_component_is_of_this_contract() {
 fn the_shipped_rules_pass_their_fixtures() {
     let dir = tempfile::tempdir().unwrap();
     let mut tested = 0;
-    let files = fs::read_dir(SHIPPED).unwrap().map(|entry| entry.unwrap().path());
-    for path in files.filter(|path| path.extension().is_some_and(|it| it == "wasm")) {
+    let paths = fs::read_dir(SHIPPED).unwrap().map(|entry| entry.unwrap().path());
+    for path in paths.filter(|path| path.extension().is_some_and(|it| it == "wasm")) {
         let fixtures = root("rules").join(path.file_stem().unwrap()).join("tests");
         let [wasm, fixtures] = [&path, &fixtures].map(|path| path.to_str().unwrap());
-        let arguments = ["--check-interests", "--recording", SAMPLE, "--max-alerts", "50"];
-        let rule = ["test", wasm, "--fixtures", fixtures];
-        let out = succeeds(dir.path(), &[&rule[..], &arguments].concat());
+        let arguments = ["test", wasm, "--fixtures", fixtures, "--check-interests"];
+        let recording = ["--recording", SAMPLE, "--max-alerts", "50"];
+        let out = succeeds(dir.path(), &[&arguments[..], &recording].concat());
         assert_has(&out, &["baseline ", "interests: ", ", 0 failed"]);
         tested += 1;
     }

@@ -131,8 +131,8 @@ pub(super) fn attach_probes(
     (statuses, all)
 }
 
-/// Attaches a probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set. With
-/// `spare`, both raw_tp programs are attached behind tp_btf. Adds what became of each.
+/// Attaches a probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
+/// With `spare`, both raw_tp programs are attached behind tp_btf. Adds what became of each.
 pub(super) fn attach_probe(
     programs: &mut aya::Ebpf,
     btf: &Btf,

@@ -24,6 +24,7 @@ use wasmtime::component::Component;
 
 use super::precompiled::TrustedCode;
 use super::trust::{self, Untrusted};
+use crate::digest::hex;
 
 /// First bytes of an entry: what it is, and the version of this layout.
 const MAGIC: &[u8; 16] = b"ocellus code 01\n";
@@ -202,10 +203,7 @@ fn entry_name(engine: &Engine, digest: &[u8]) -> String {
     let mut hasher = Sha256Hasher(Sha256::new());
     hasher.0.update(digest);
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    let digest = hasher.0.finalize();
-    let mut name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    name.push_str(SUFFIX);
-    name
+    hex(&hasher.0.finalize()) + SUFFIX
 }
 
 /// SHA-256 behind the interface through which wasmtime describes an engine.

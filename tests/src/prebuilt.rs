@@ -168,7 +168,7 @@ impl Guest {
             Language::JavaScript => {
                 collect(&root.join("sdk/js"), &mut files)?;
                 files.extend(["rule.js", "package.json"].map(|file| self.project.join(file)));
-                files.push(builder.join("script.rs"));
+                files.extend([builder.join("script.rs"), builder.join("source.rs")]);
             }
             Language::Zig => {
                 collect(&root.join("sdk/zig"), &mut files)?;

@@ -300,8 +300,8 @@ impl Loader {
 
     /// Keep compiled code in a cache.
     #[must_use]
-    pub fn with_cache(mut self, cache: Cache) -> Loader {
-        self.cache = Some(Arc::new(cache));
+    pub fn with_cache(mut self, cache: impl Into<Arc<Cache>>) -> Loader {
+        self.cache = Some(cache.into());
         self
     }
 

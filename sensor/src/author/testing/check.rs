@@ -116,8 +116,8 @@ pub(crate) fn time_ns(event: &Event) -> u64 {
 }
 
 /// Whether the interests hide events on which their rules would have fired, for each rule by its
-/// id. Interests belong to a rule: what it would have said counts where it is not called, whether the
-/// component was called for another one or not.
+/// id. Interests belong to a rule: what it would have said counts where it is not called, whether
+/// the component was called for another one or not.
 #[derive(Clone, Debug, Default)]
 pub struct InterestCheck {
     pub rules: BTreeMap<String, RuleCheck>,

@@ -38,9 +38,9 @@ pub(super) struct Loaded {
     cost: Histogram,
     /// Time that the last restart took, in ms: a slow one is a fault that weighs more.
     restart_ms: u64,
-    /// Who vouches for it, in words.
     /// SHA-256 of the component, lower-case hex.
     digest: Arc<str>,
+    /// Who vouches for it, in words.
     vouched_for: Option<Arc<str>>,
 }
 

@@ -15,14 +15,11 @@ struct cred___cap_words {
 #endif
 
 /*
- * A capability set as one number, bit n being capability n. `from` is a field of type kernel_cap_t,
- * whose own fields are not named: they changed, the bytes did not.
+ * A capability set as one number, bit n being capability n, from the bytes of a kernel_cap_t, whose
+ * own fields are not named: they changed, the bytes did not.
  */
-static __always_inline oc_u64 oc_caps(const kernel_cap_t *from)
+static __always_inline oc_u64 oc_cap_number(oc_u64 set)
 {
-	oc_u64 set = 0;
-
-	bpf_probe_read_kernel(&set, sizeof(set), from);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	/* The two words were stored low word first. */
 	if (oc_has(struct cred___cap_words, cap_effective.cap))
@@ -31,21 +28,80 @@ static __always_inline oc_u64 oc_caps(const kernel_cap_t *from)
 	return set;
 }
 
+static __always_inline oc_u64 oc_caps(const kernel_cap_t *from)
+{
+	oc_u64 set = 0;
+
+	bpf_probe_read_kernel(&set, sizeof(set), from);
+	return oc_cap_number(set);
+}
+
+/* A field of struct cred begins so many bytes after another one. */
+#define oc_cred_follows(field, first, bytes) \
+	(oc_offset(struct cred, field) == oc_offset(struct cred, first) + (bytes))
+
+/* Kernels have these in this order, without gaps. Then one read takes the place of eight. */
+static __always_inline void oc_fill_ids(struct oc_task *out, struct cred *cred)
+{
+	struct {
+		oc_u32 uid, gid, suid, sgid, euid, egid, fsuid, fsgid;
+	} ids = {};
+
+	if (oc_cred_follows(gid, uid, 4) && oc_cred_follows(suid, uid, 8) &&
+	    oc_cred_follows(sgid, uid, 12) && oc_cred_follows(euid, uid, 16) &&
+	    oc_cred_follows(egid, uid, 20) && oc_cred_follows(fsuid, uid, 24) &&
+	    oc_cred_follows(fsgid, uid, 28)) {
+		bpf_probe_read_kernel(&ids, sizeof(ids), &cred->uid);
+	} else {
+		ids.uid = oc_get(cred, uid.val);
+		ids.gid = oc_get(cred, gid.val);
+		ids.suid = oc_get(cred, suid.val);
+		ids.sgid = oc_get(cred, sgid.val);
+		ids.euid = oc_get(cred, euid.val);
+		ids.egid = oc_get(cred, egid.val);
+		ids.fsuid = oc_get(cred, fsuid.val);
+		ids.fsgid = oc_get(cred, fsgid.val);
+	}
+	out->uid = ids.uid;
+	out->gid = ids.gid;
+	out->suid = ids.suid;
+	out->sgid = ids.sgid;
+	out->euid = ids.euid;
+	out->egid = ids.egid;
+	out->fsuid = ids.fsuid;
+	out->fsgid = ids.fsgid;
+}
+
+/* So are these. */
+static __always_inline void oc_fill_caps(struct oc_task *out, struct cred *cred)
+{
+	struct {
+		oc_u64 inheritable, permitted, effective, bounding, ambient;
+	} caps = {};
+
+	if (oc_cred_follows(cap_permitted, cap_inheritable, 8) &&
+	    oc_cred_follows(cap_effective, cap_inheritable, 16) &&
+	    oc_cred_follows(cap_bset, cap_inheritable, 24) &&
+	    oc_cred_follows(cap_ambient, cap_inheritable, 32)) {
+		bpf_probe_read_kernel(&caps, sizeof(caps), &cred->cap_inheritable);
+		out->cap_inheritable = oc_cap_number(caps.inheritable);
+		out->cap_permitted = oc_cap_number(caps.permitted);
+		out->cap_effective = oc_cap_number(caps.effective);
+		out->cap_bounding = oc_cap_number(caps.bounding);
+		out->cap_ambient = oc_cap_number(caps.ambient);
+	} else {
+		out->cap_inheritable = oc_caps(&cred->cap_inheritable);
+		out->cap_permitted = oc_caps(&cred->cap_permitted);
+		out->cap_effective = oc_caps(&cred->cap_effective);
+		out->cap_bounding = oc_caps(&cred->cap_bset);
+		out->cap_ambient = oc_caps(&cred->cap_ambient);
+	}
+}
+
 static __always_inline void oc_fill_creds(struct oc_task *out, struct cred *cred)
 {
-	out->uid = oc_get(cred, uid.val);
-	out->gid = oc_get(cred, gid.val);
-	out->suid = oc_get(cred, suid.val);
-	out->sgid = oc_get(cred, sgid.val);
-	out->euid = oc_get(cred, euid.val);
-	out->egid = oc_get(cred, egid.val);
-	out->fsuid = oc_get(cred, fsuid.val);
-	out->fsgid = oc_get(cred, fsgid.val);
-	out->cap_inheritable = oc_caps(&cred->cap_inheritable);
-	out->cap_permitted = oc_caps(&cred->cap_permitted);
-	out->cap_effective = oc_caps(&cred->cap_effective);
-	out->cap_bounding = oc_caps(&cred->cap_bset);
-	out->cap_ambient = oc_caps(&cred->cap_ambient);
+	oc_fill_ids(out, cred);
+	oc_fill_caps(out, cred);
 	out->ns_user = oc_get(oc_get(cred, user_ns), ns.inum);
 }
 

@@ -9,6 +9,7 @@ mod cut;
 mod members;
 
 use std::collections::HashSet;
+use std::ffi::CStr;
 
 pub use cut::{Cut, cut_for_probes};
 pub use members::{Members, Route, RouteError};
@@ -68,26 +69,27 @@ fn part(bytes: &[u8], offset: usize, len: usize) -> Option<&[u8]> {
 }
 
 fn text_at(bytes: &[u8], offset: usize) -> Option<&str> {
-    let text = bytes.get(offset..)?.split(|byte| *byte == 0).next()?;
-    str::from_utf8(text).ok()
+    CStr::from_bytes_until_nul(bytes.get(offset..)?).ok()?.to_str().ok()
 }
 
 /// The bytes of a section of a 64-bit ELF object in native byte order.
 pub fn elf_section<'a>(elf: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    elf_sections(elf)?.find(|(found, _)| *found == name).map(|(_, bytes)| bytes)
+}
+
+/// The sections of such an object, by name. Those that cannot be read are left out.
+fn elf_sections(elf: &[u8]) -> Option<impl Iterator<Item = (&str, &[u8])>> {
     let (table, size, count) = (u64_at(elf, 0x28)?, u16_at(elf, 0x3a)?, u16_at(elf, 0x3c)?);
-    let header = |index: u16| {
+    let header = move |index: u16| {
         let offset = usize::from(index).checked_mul(size.into())?.checked_add(table)?;
         part(elf, offset, size.into())
     };
-    let bytes = |header: &[u8]| part(elf, u64_at(header, 0x18)?, u64_at(header, 0x20)?);
+    let bytes = move |header: &[u8]| part(elf, u64_at(header, 0x18)?, u64_at(header, 0x20)?);
     let names = bytes(header(u16_at(elf, 0x3e)?)?)?;
-    for index in 0..count {
+    Some((0..count).filter_map(move |index| {
         let header = header(index)?;
-        if text_at(names, u32_at(header, 0)?)? == name {
-            return bytes(header);
-        }
-    }
-    None
+        Some((text_at(names, u32_at(header, 0)?)?, bytes(header)?))
+    }))
 }
 
 /// A member of a structure or union.
@@ -100,7 +102,6 @@ pub struct StructMember<'a> {
 
 #[derive(Debug, Clone, Copy)]
 struct Type<'a> {
-    name: &'a str,
     kind: u32,
     /// Size in bytes, or the number of the type referred to.
     size: usize,
@@ -108,17 +109,35 @@ struct Type<'a> {
     bytes: &'a [u8],
 }
 
-impl Type<'_> {
-    fn members(&self) -> impl Iterator<Item = &[u8]> {
+impl<'a> Type<'a> {
+    /// None when the bytes end before the type does, or its kind is not known.
+    fn read(bytes: &'a [u8]) -> Option<Type<'a>> {
+        let info = u32_at(bytes, 4)?;
+        let kind = (info >> 24 & 0x1f) as u32;
+        let bytes = bytes.get(..TYPE_BYTES + extra_bytes(kind, info & 0xffff)?)?;
+        Some(Type { kind, size: u32_at(bytes, 8)?, bytes })
+    }
+
+    /// Whether it has members or values, with names.
+    fn is_composite(&self) -> bool {
+        matches!(self.kind, STRUCT | UNION | ENUM | ENUM64)
+    }
+
+    fn members(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.bytes.get(TYPE_BYTES..).unwrap_or_default().chunks_exact(12)
     }
 }
 
 /// Types in the order of their numbers, which begin at 1.
+///
+/// Only where each type begins is kept, and names are read when somebody asks for them: hardly any
+/// of a kernel's types is ever looked at.
 #[derive(Debug)]
 pub struct Btf<'a> {
     bytes: &'a [u8],
-    types: Vec<Type<'a>>,
+    types: &'a [u8],
+    /// Where each type begins in `types`.
+    starts: Vec<u32>,
     strings: &'a [u8],
 }
 
@@ -129,27 +148,30 @@ impl<'a> Btf<'a> {
             return None;
         }
         let body = bytes.get(u32_at(bytes, 4)?..)?;
-        let mut left = part(body, u32_at(bytes, 8)?, u32_at(bytes, 12)?)?;
+        let types = part(body, u32_at(bytes, 8)?, u32_at(bytes, 12)?)?;
         let strings = part(body, u32_at(bytes, 16)?, u32_at(bytes, 20)?)?;
-        let mut types = Vec::new();
-        while !left.is_empty() {
-            let info = u32_at(left, 4)?;
-            let kind = (info >> 24 & 0x1f) as u32;
-            let (this, rest) =
-                left.split_at_checked(TYPE_BYTES + extra_bytes(kind, info & 0xffff)?)?;
-            types.push(Type {
-                name: text_at(strings, u32_at(this, 0)?)?,
-                kind,
-                size: u32_at(this, 8)?,
-                bytes: this,
-            });
-            left = rest;
+        let mut starts = Vec::new();
+        let mut start = 0;
+        while start < types.len() {
+            starts.push(u32::try_from(start).ok()?);
+            start += Type::read(&types[start..])?.bytes.len();
         }
-        Some(Btf { bytes, types, strings })
+        Some(Btf { bytes, types, starts, strings })
     }
 
-    fn get(&self, number: usize) -> Option<&Type<'a>> {
-        self.types.get(number.checked_sub(1)?)
+    fn get(&self, number: usize) -> Option<Type<'a>> {
+        let start = *self.starts.get(number.checked_sub(1)?)?;
+        Type::read(self.types.get(start as usize..)?)
+    }
+
+    /// All types, in the order of their numbers.
+    fn types(&self) -> impl Iterator<Item = Type<'a>> {
+        self.starts.iter().filter_map(|start| Type::read(self.types.get(*start as usize..)?))
+    }
+
+    /// Empty where a type has none, and where it is no text.
+    fn name(&self, found: &Type<'a>) -> &'a str {
+        u32_at(found.bytes, 0).and_then(|at| text_at(self.strings, at)).unwrap_or_default()
     }
 
     /// Size of a type. Qualifiers and arrays nest a few levels at most; more is not ours.
@@ -173,7 +195,7 @@ impl<'a> Btf<'a> {
     /// Size and members of the structure with this name.
     pub fn structure(&self, name: &str) -> Option<(usize, Vec<StructMember<'a>>)> {
         const DEPTH_MAX: u32 = 16;
-        let found = self.types.iter().find(|found| found.kind == STRUCT && found.name == name)?;
+        let found = self.types().find(|found| found.kind == STRUCT && self.name(found) == name)?;
         let member = |bytes: &[u8]| {
             Some(StructMember {
                 name: text_at(self.strings, u32_at(bytes, 0)?)?,
@@ -186,11 +208,9 @@ impl<'a> Btf<'a> {
 
     /// Names of all structures, unions and enumerations, without the suffix of a CO-RE flavour.
     pub fn composite_names(&self) -> HashSet<&'a str> {
-        let composite = |found: &&Type<'a>| {
-            matches!(found.kind, STRUCT | UNION | ENUM | ENUM64) && !found.name.is_empty()
-        };
         let plain = |name: &'a str| name.split_once("___").map_or(name, |(plain, _)| plain);
-        self.types.iter().filter(composite).map(|found| plain(found.name)).collect()
+        let composite = self.types().filter(Type::is_composite).map(|found| self.name(&found));
+        composite.filter(|name| !name.is_empty()).map(plain).collect()
     }
 }
 
@@ -198,7 +218,8 @@ impl<'a> Btf<'a> {
 mod tests {
     use super::*;
 
-    fn own() -> Vec<u8> {
+    /// BTF of the object with the probes.
+    pub(super) fn own() -> Vec<u8> {
         elf_section(crate::object(), ".BTF").expect("the object has BTF").to_vec()
     }
 
@@ -224,7 +245,7 @@ mod tests {
             if let Some(btf) = Btf::parse(&broken) {
                 let _ = btf.structure("oc_record");
                 let _ = btf.compact(&HashSet::from(["oc_record", "task_struct"]));
-                let _ = btf.names_of_code();
+                let _ = cut::cut_for_probes(&broken);
             }
         }
     }

@@ -2,26 +2,45 @@
 //!
 //! It looks for two things: the types that the probes use, whose members it finds by name, and the
 //! numbers of tracepoints and functions, which must be the kernel's own. Each look goes through
-//! all types that there are. So each thing has a description of its own: one that holds few types,
-//! with new numbers, and one that holds all numbers, and hardly more.
+//! all types that there are, and each type costs the loader an allocation. So each thing has a
+//! description of its own: one that holds few types, with new numbers, and one that goes as far as
+//! the last of those numbers, and holds hardly more than them.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{
     ARRAY, Btf, CONST, ENUM, ENUM64, FUNC, FWD, HEADER_BYTES, PTR, RESTRICT, STRUCT, TYPE_BYTES,
-    TYPE_TAG, TYPEDEF, Type, UNION, VOLATILE, elf_section, text_at, u32_at,
+    TYPE_TAG, TYPEDEF, Type, UNION, VOLATILE, elf_section, elf_sections, text_at, u32_at,
 };
 
-/// Types that stand for tracepoints have names that begin so.
-const TRACEPOINT: &str = "btf_trace_";
+/// A forward declaration without a name: the smallest type.
+const NAMELESS: [u8; TYPE_BYTES] = {
+    let mut bytes = [0; TYPE_BYTES];
+    let info = (FWD << 24).to_ne_bytes();
+    let mut at = 0;
+    while at < info.len() {
+        bytes[info.len() + at] = info[at];
+        at += 1;
+    }
+    bytes
+};
 
 /// The two descriptions, as the bytes of BTF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// The types that [`crate::object`] uses, with all that they contain.
     pub types: Vec<u8>,
-    /// Tracepoints and functions, under their numbers.
-    pub code: Vec<u8>,
+    /// What its programs attach to, as far as the kernel has it, under its numbers.
+    pub targets: Vec<u8>,
+}
+
+/// Something that a program attaches to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// TYPEDEF for a tracepoint, FUNC for a function.
+    kind: u32,
+    /// As a loader looks for it.
+    name: String,
 }
 
 /// Cuts the kernel's description, as read from /sys/kernel/btf/vmlinux. None when it cannot be
@@ -30,54 +49,70 @@ pub fn cut_for_probes(kernel: &[u8]) -> Option<Cut> {
     let object = Btf::parse(elf_section(crate::object(), ".BTF")?)?;
     let kernel = Btf::parse(kernel)?;
     let types = kernel.compact(&object.composite_names())?;
-    Some(Cut { types, code: kernel.names_of_code()? })
+    Some(Cut { types, targets: kernel.numbers_of(&targets(crate::object())?)? })
 }
 
-impl Btf<'_> {
+/// What the programs of an object attach to by number. Their sections are named after it.
+fn targets(elf: &[u8]) -> Option<Vec<Target>> {
+    let target = |(section, _): (&str, _)| {
+        let (kind, name) = match section.split_once('/')? {
+            ("tp_btf", name) => (TYPEDEF, format!("btf_trace_{name}")),
+            ("fentry", name) => (FUNC, name.to_owned()),
+            ("iter", name) => (FUNC, format!("bpf_iter_{name}")),
+            _ => return None,
+        };
+        Some(Target { kind, name })
+    };
+    Some(elf_sections(elf)?.filter_map(target).collect())
+}
+
+impl<'a> Btf<'a> {
     /// Only the composite types of these names, and what they contain, in their order. What they
     /// point to is void, unless it is among them.
     pub(super) fn compact(&self, names: &HashSet<&str>) -> Option<Vec<u8>> {
         let kept = self.reachable(names);
-        let mut numbers = vec![0_u32; self.types.len() + 1];
+        let mut numbers = vec![0_u32; kept.len() + 1];
         let mut count = 0;
         for (index, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
             count += 1;
             numbers[index + 1] = count;
         }
         let mut out = Writer::new(numbers);
-        for found in self.types.iter().zip(kept).filter_map(|(found, kept)| kept.then_some(found)) {
-            out.push(found, self.strings)?;
+        for (found, _) in self.types().zip(kept).filter(|(_, kept)| *kept) {
+            out.push(&found, self.strings)?;
         }
         out.finish(self.bytes)
     }
 
-    /// Every type that is neither a function nor stands for a tracepoint is an unnamed forward
-    /// declaration, so that all types keep their numbers.
-    pub(super) fn names_of_code(&self) -> Option<Vec<u8>> {
-        let numbers = vec![0; self.types.len() + 1];
-        let mut out = Writer::new(numbers);
-        for found in &self.types {
-            match found.kind {
-                FUNC => out.push(found, self.strings)?,
-                TYPEDEF if found.name.starts_with(TRACEPOINT) => out.push(found, self.strings)?,
-                _ => {
-                    for word in [0, FWD << 24, 0] {
-                        out.types.extend_from_slice(&word.to_ne_bytes());
-                    }
-                }
+    /// All types up to the last of these, the others as forward declarations without a name, so
+    /// that these have their numbers.
+    pub(super) fn numbers_of(&self, targets: &[Target]) -> Option<Vec<u8>> {
+        let is_target = |found: &Type<'a>| {
+            let mut of_kind = targets.iter().filter(|target| target.kind == found.kind).peekable();
+            of_kind.peek().is_some() && {
+                let name = self.name(found);
+                of_kind.any(|target| target.name == name)
             }
+        };
+        let mut out = Writer::new(vec![0; self.starts.len() + 1]);
+        let mut written = 0;
+        for (index, found) in self.types().enumerate().filter(|(_, found)| is_target(found)) {
+            for _ in written..index {
+                out.types.extend_from_slice(&NAMELESS);
+            }
+            out.push(&found, self.strings)?;
+            written = index + 1;
         }
         out.finish(self.bytes)
     }
 
     /// For each type, whether it has one of the names or is contained in such a type.
     fn reachable(&self, names: &HashSet<&str>) -> Vec<bool> {
-        let mut kept = vec![false; self.types.len()];
-        let named = |found: &Type<'_>| {
-            matches!(found.kind, STRUCT | UNION | ENUM | ENUM64) && names.contains(found.name)
-        };
+        let mut kept = vec![false; self.starts.len()];
+        let named = |found: &Type<'a>| found.is_composite() && names.contains(self.name(found));
+        let all = (1..).zip(self.types());
         let mut pending: Vec<usize> =
-            (1..=self.types.len()).filter(|number| self.get(*number).is_some_and(named)).collect();
+            all.filter(|(_, found)| named(found)).map(|(number, _)| number).collect();
         while let Some(number) = pending.pop() {
             let Some(found) = self.get(number) else { continue };
             // The void type has number 0, so a type that was found has a slot.
@@ -190,11 +225,8 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::own;
     use super::*;
-
-    fn own() -> Vec<u8> {
-        elf_section(crate::object(), ".BTF").expect("the object has BTF").to_vec()
-    }
 
     #[test]
     fn what_is_named_is_kept_whole_and_nothing_else() {
@@ -202,13 +234,13 @@ mod tests {
         let whole = Btf::parse(&bytes).expect("clang writes BTF");
         let compact = whole.compact(&HashSet::from(["oc_record"])).expect("it can be cut");
         let small = Btf::parse(&compact).expect("it is BTF again");
-        assert!(small.types.len() < whole.types.len() / 2, "{}", small.types.len());
+        assert!(small.starts.len() < whole.starts.len() / 2, "{}", small.starts.len());
         for name in ["oc_record", "oc_head", "oc_span"] {
             assert_eq!(small.structure(name), whole.structure(name), "{name}");
             assert!(small.structure(name).is_some(), "{name}");
         }
         assert!(whole.structure("task_struct").is_some());
-        assert!(!small.types.iter().any(|found| found.name == "task_struct"));
+        assert!(!small.types().any(|found| small.name(&found) == "task_struct"));
     }
 
     #[test]
@@ -217,23 +249,40 @@ mod tests {
         let whole = Btf::parse(&bytes).expect("clang writes BTF");
         let compact = whole.compact(&HashSet::from(["cgroup_subsys_id"])).expect("it can be cut");
         let small = Btf::parse(&compact).expect("it is BTF again");
-        let found = small.types.iter().find(|found| found.name == "cgroup_subsys_id");
+        let found = small.types().find(|found| small.name(found) == "cgroup_subsys_id");
         let value = u32_at(found.expect("it is kept").bytes, TYPE_BYTES).expect("it has one");
         assert_eq!(text_at(small.strings, value), Some("pids_cgrp_id"));
     }
 
     #[test]
-    fn functions_keep_their_numbers() {
+    fn what_is_attached_to_keeps_its_number() {
         let bytes = own();
         let whole = Btf::parse(&bytes).expect("clang writes BTF");
-        let code = whole.names_of_code().expect("it can be cut");
-        let small = Btf::parse(&code).expect("it is BTF again");
-        assert_eq!(small.types.len(), whole.types.len());
-        let number = |btf: &Btf<'_>| {
-            btf.types.iter().position(|it| it.kind == FUNC && it.name == "oc_exec_btf")
+        // The second one is a structure.
+        let wanted = ["oc_exec_btf", "oc_record", "nonsense"];
+        let wanted = wanted.map(|name| Target { kind: FUNC, name: name.to_owned() });
+        let cut = whole.numbers_of(&wanted).expect("it can be cut");
+        let small = Btf::parse(&cut).expect("it is BTF again");
+        let named = |btf: &Btf<'_>| -> Vec<(usize, String)> {
+            let all = btf.types().enumerate().map(|(index, it)| (index, btf.name(&it).to_owned()));
+            all.filter(|(_, name)| wanted.iter().any(|target| target.name == *name)).collect()
         };
-        assert_eq!(number(&small), number(&whole));
-        assert!(number(&small).is_some());
-        assert!(!small.types.iter().any(|found| found.name == "task_struct"));
+        let [(number, function)] = &named(&small)[..] else { panic!("{:?}", named(&small)) };
+        assert_eq!(function, "oc_exec_btf");
+        assert!(named(&whole).contains(&(*number, function.clone())));
+        assert_eq!(small.starts.len(), number + 1);
+    }
+
+    #[test]
+    fn sections_of_programs_name_what_they_attach_to() {
+        let targets = targets(crate::object()).expect("clang writes ELF");
+        for (kind, name) in [
+            (TYPEDEF, "btf_trace_sched_process_exec"),
+            (FUNC, "commit_creds"),
+            (FUNC, "bpf_iter_task"),
+        ] {
+            let target = Target { kind, name: name.to_owned() };
+            assert!(targets.contains(&target), "{target:?} is not in {targets:?}");
+        }
     }
 }

@@ -48,10 +48,11 @@ struct Place {
 impl<'a> Members<'a> {
     pub fn new(btf: Btf<'a>) -> Members<'a> {
         let mut structures = HashMap::new();
-        for (index, found) in btf.types.iter().enumerate() {
-            if found.kind == STRUCT && !found.name.is_empty() {
+        for (index, found) in btf.types().enumerate().filter(|(_, found)| found.kind == STRUCT) {
+            let name = btf.name(&found);
+            if !name.is_empty() {
                 // A few names occur twice; the first is that of the core kernel.
-                structures.entry(found.name).or_insert(index + 1);
+                structures.entry(name).or_insert(index + 1);
             }
         }
         Members { btf, structures }
@@ -142,8 +143,8 @@ impl<'a> Members<'a> {
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return text.parse().ok();
         }
-        let enums = self.btf.types.iter().filter(|found| found.kind == ENUM);
-        enums.flat_map(Type::enumerators).find_map(|entry| {
+        let enums = self.btf.types().filter(|found| found.kind == ENUM);
+        enums.flat_map(|found| found.enumerators()).find_map(|entry| {
             let name = text_at(self.btf.strings, u32_at(entry, 0)?)?;
             (name == text).then(|| u32_at(entry, 4)).flatten()
         })
@@ -155,7 +156,7 @@ impl<'a> Members<'a> {
     }
 
     /// The type itself, without qualifiers and names given to it.
-    fn plain(&self, mut number: usize) -> Option<&Type<'a>> {
+    fn plain(&self, mut number: usize) -> Option<Type<'a>> {
         for _ in 0..DEPTH_MAX {
             let found = self.btf.get(number)?;
             match found.kind {

@@ -25,6 +25,7 @@ use ids::{Ids, Without, attach_ids};
 use super::trial::trial;
 use super::{BackendError, CaptureSettings, LostCounts, ProbeStatus, TaskStart};
 use crate::doctor::{Lockdown, Privileges};
+use crate::privilege::without_files;
 
 /// Scratch slots for each CPU: one for the probe that runs, one for a probe that it preempted.
 const SLOTS_PER_CPU: usize = 2;
@@ -140,9 +141,11 @@ impl Ebpf {
         settings.check()?;
         check_permitted()?;
         raise_memory_limit();
-        let mut loader = EbpfLoader::new();
-        // The loader read all of the kernel's BTF, 15 MB of it; that goes before ours is read.
-        loader.btf(None);
+        // A new loader reads and parses all of the kernel's BTF if it can, 15 MB of memory and a
+        // quarter of the start, and has no way to be told that it gets another one.
+        let mut loader = without_files(EbpfLoader::new).map_err(|error| BackendError::Object {
+            message: format!("no thread for the loader: {error}"),
+        })?;
         let btf = read_btf(settings)?;
         // The kernel knows its tracepoints by the numbers of its own types. One without BTF has
         // none of these ways.
@@ -164,7 +167,7 @@ impl Ebpf {
         let ring = take_map(&mut programs, "ring")?;
         let lost = take_map(&mut programs, "lost")?;
 
-        let own = &own.as_ref().unwrap_or(&btf).code;
+        let own = &own.as_ref().unwrap_or(&btf).targets;
         let only_raw = variant.only_raw || !kernel_has_btf;
         // Before forks: whose fork is seen, of that process every change is.
         let Ids { statuses: id_probes, attached: ids, connector } = attach_ids(
@@ -318,8 +321,8 @@ fn check_permitted() -> Result<(), BackendError> {
 struct KernelTypes {
     /// Where the members of structures lie.
     types: Btf,
-    /// The numbers of tracepoints and functions.
-    code: Btf,
+    /// The numbers of what programs attach to.
+    targets: Btf,
 }
 
 /// Without what the probes do not use, loading takes half the time, and the sensor stays smaller by
@@ -330,8 +333,8 @@ fn read_btf(settings: &CaptureSettings) -> Result<KernelTypes, BackendError> {
         Btf::parse(bytes, Endianness::default()).map_err(|error| settings.bad_btf(error))
     };
     match cut_for_probes(&whole) {
-        Some(cut) => Ok(KernelTypes { types: parse(&cut.types)?, code: parse(&cut.code)? }),
-        None => Ok(KernelTypes { types: parse(&whole)?, code: parse(&whole)? }),
+        Some(cut) => Ok(KernelTypes { types: parse(&cut.types)?, targets: parse(&cut.targets)? }),
+        None => Ok(KernelTypes { types: parse(&whole)?, targets: parse(&whole)? }),
     }
 }
 

@@ -106,6 +106,7 @@ impl<S: AsRef<str>> FromIterator<S> for Texts {
 }
 
 impl PartialEq for Texts {
+    #[inline]
     fn eq(&self, other: &Texts) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
             || (self.0.ends == other.0.ends && self.0.text == other.0.text)

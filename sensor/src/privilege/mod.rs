@@ -19,6 +19,7 @@ mod needs;
 
 pub use capabilities::Capability;
 pub use confine::{confine_loop, confine_process};
+pub use filter::without_files;
 pub use needs::Needs;
 
 /// Gives up all capabilities, and the way to new ones, as far as that can be done: for a process

@@ -238,7 +238,8 @@ impl Drop for Ticker {
 }
 
 fn tick(engine: &EngineWeak, state: &TickerState) {
-    let mut idle_ticks = 0;
+    // Asleep until the first call.
+    let mut idle_ticks = IDLE_TICKS;
     while !state.stop.load(Ordering::SeqCst) {
         thread::sleep(TICK);
         let Some(engine) = engine.upgrade() else { return };

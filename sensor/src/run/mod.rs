@@ -393,13 +393,14 @@ impl Rim {
         self.sensor.say(kinds, action, about, message, boottime_ns(), &mut self.out);
     }
 
-    /// When the machine next has something to do.
+    /// When the machine next has something to do. On a busy host the next look at the ring delivers,
+    /// too: it comes first, so that the sensor is not woken for both.
     fn next_step(&self) -> Instant {
         let now_ns = boottime_ns();
         let wait = match self.sensor.next_step_ns() {
             // A ripe event that did not leave waits for its hash: look again soon.
             Some(ripe_ns) if ripe_ns <= now_ns => Duration::from_millis(10),
-            Some(ripe_ns) => Duration::from_nanos(ripe_ns - now_ns).max(TURN_INTERVAL),
+            Some(ripe_ns) => Duration::from_nanos(ripe_ns - now_ns).max(2 * TURN_INTERVAL),
             None => HOUSEKEEPING_INTERVAL,
         };
         let wait = match &self.outputs {

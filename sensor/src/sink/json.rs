@@ -34,26 +34,112 @@ impl Opening {
     }
 }
 
-/// Appends the event as an object.
-pub(super) fn document(event: &Event, out: &mut Vec<u8>) {
-    out.push(b'{');
-    // Objects that are open, and how many of them hold the field that is looked at.
-    let (mut open, mut shared) = (0, 0);
-    let mut is_first = true;
-    for (field, opening) in event.values().iter().zip(&*OPENINGS) {
-        shared = opening.shared.min(shared);
-        if matches!(field, Value::Absent) {
-            continue;
+/// Writes events as objects.
+///
+/// Most of an event says what the event before it said, too: the host, the users, the parent. So
+/// the last document is kept, and what is equal in the next one is copied from it. Which bytes a
+/// field has depends on its value and on which present field stands before it, and on nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    /// The values of the last event, by field; none before the first one.
+    values: Vec<Value>,
+    /// The last document, without the braces that end it.
+    document: Vec<u8>,
+    /// Where the bytes of each field end in it. A field that is absent has none.
+    ends: Vec<usize>,
+    /// Fields whose values are others, and the document in the making; kept for their memory.
+    changed: Vec<usize>,
+    next: Vec<u8>,
+}
+
+impl Writer {
+    /// Appends the event as an object.
+    pub(super) fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
+        let values = event.values();
+        if self.values.is_empty() {
+            // As after an event without fields.
+            self.values.resize(values.len(), Value::Absent);
+            self.document.push(b'{');
+            self.ends.resize(values.len(), self.document.len());
         }
-        close(open - shared, out);
-        if !std::mem::take(&mut is_first) {
-            out.push(b',');
+        let pairs = values.iter().zip(&self.values).enumerate();
+        let changed = pairs.filter(|(_, (new, old))| !new.is_same(old)).map(|(index, _)| index);
+        self.changed.clear();
+        self.changed.extend(changed);
+        self.next.clear();
+        self.next.push(b'{');
+        let mut copied = Copied { fields: 0, end: self.next.len() };
+        let mut next_changed = 0;
+        // A field before which another one stands than before, or none.
+        let mut moved = None;
+        loop {
+            let index = match (self.changed.get(next_changed), moved) {
+                (Some(&changed), Some(moved)) if moved < changed => moved,
+                (Some(&changed), _) => changed,
+                (None, Some(moved)) => moved,
+                (None, None) => break,
+            };
+            next_changed += usize::from(self.changed.get(next_changed) == Some(&index));
+            self.copy(&mut copied, index);
+            let (value, old) = (&values[index], &mut self.values[index]);
+            let is_present = !matches!(value, Value::Absent);
+            if is_present {
+                field(last_present(&values[..index]), index, value, &mut self.next);
+            }
+            if is_present == matches!(old, Value::Absent) {
+                let after = values[index + 1..].iter();
+                let next_present = after.take_while(|it| matches!(it, Value::Absent)).count();
+                moved = Some(index + 1 + next_present).filter(|moved| *moved < values.len());
+            } else if moved == Some(index) {
+                moved = None;
+            }
+            old.clone_from(value);
+            copied = Copied { fields: index + 1, end: self.ends[index] };
+            self.ends[index] = self.next.len();
         }
-        out.extend_from_slice(opening.keys[shared].as_bytes());
-        value(field, out);
-        (open, shared) = (opening.depth, opening.depth);
+        self.copy(&mut copied, values.len());
+        std::mem::swap(&mut self.document, &mut self.next);
+        out.extend_from_slice(&self.document);
+        close(last_present(values).map_or(0, |last| OPENINGS[last].depth) + 1, out);
     }
-    close(open + 1, out);
+
+    /// Takes the fields before this one over as they are.
+    fn copy(&mut self, copied: &mut Copied, until: usize) {
+        let ends = &mut self.ends[copied.fields..until];
+        let Some(end) = ends.last().copied() else { return };
+        let (from, to) = (copied.end, self.next.len());
+        self.next.extend_from_slice(&self.document[from..end]);
+        if from != to {
+            ends.iter_mut().for_each(|end| *end = *end - from + to);
+        }
+        *copied = Copied { fields: until, end };
+    }
+}
+
+/// How much of the last document is dealt with.
+struct Copied {
+    fields: usize,
+    /// Where the last of these ends in it.
+    end: usize,
+}
+
+fn last_present(values: &[Value]) -> Option<usize> {
+    values.iter().rposition(|value| !matches!(value, Value::Absent))
+}
+
+/// Appends a field that comes after another one, or is the first: what ends the objects around that
+/// one, what begins those around this one, and the value.
+fn field(last: Option<usize>, index: usize, value: &Value, out: &mut Vec<u8>) {
+    let mut shared = 0;
+    if let Some(last) = last {
+        let depth = OPENINGS[last].depth;
+        let between = OPENINGS[last + 1..=index].iter().map(|opening| opening.shared);
+        shared = between.fold(depth, usize::min);
+        close(depth - shared, out);
+        out.push(b',');
+    }
+    out.extend_from_slice(OPENINGS[index].keys[shared].as_bytes());
+    self::value(value, out);
 }
 
 fn close(count: usize, out: &mut Vec<u8>) {

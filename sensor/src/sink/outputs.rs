@@ -49,8 +49,16 @@ pub struct Outputs {
     pace: Pace,
     /// Events that wait since an output under [`WhenFull::Block`] is full; the ring goes on being
     /// drained.
-    backlog: VecDeque<Arc<Event>>,
+    backlog: VecDeque<Waiting>,
     backlog_bytes: usize,
+}
+
+/// An event of the backlog. What it holds may grow meanwhile, as its texts keep their encoded form,
+/// so what was added for it is remembered.
+#[derive(Debug)]
+struct Waiting {
+    event: Arc<Event>,
+    bytes: usize,
 }
 
 /// No output holds this event up.
@@ -97,8 +105,9 @@ impl Outputs {
             } else if self.backlog.is_empty() && is_free(&mut self.sinks, &event) {
                 self.push(&event);
             } else {
-                self.backlog_bytes += weight(&event);
-                self.backlog.push_back(event);
+                let bytes = weight(&event);
+                self.backlog_bytes += bytes;
+                self.backlog.push_back(Waiting { event, bytes });
             }
         }
         self.work_off();
@@ -116,7 +125,7 @@ impl Outputs {
 
     /// Hands over what waits, as far as there is room for it.
     fn work_off(&mut self) {
-        while let Some(event) = self.backlog.front() {
+        while let Some(Waiting { event, .. }) = self.backlog.front() {
             let is_over =
                 self.backlog.len() > BACKLOG.events_max || self.backlog_bytes > BACKLOG.bytes_max;
             // Beyond the bound, the event goes where there is room, and is dropped where there is
@@ -124,8 +133,7 @@ impl Outputs {
             if !is_over && !is_free(&mut self.sinks, event) {
                 return;
             }
-            let bytes = weight(event);
-            let Some(event) = self.backlog.pop_front() else { return };
+            let Some(Waiting { event, bytes }) = self.backlog.pop_front() else { return };
             self.backlog_bytes -= bytes;
             self.push(&event);
         }
@@ -167,8 +175,8 @@ impl Outputs {
     /// Writes what waits and ends the threads. An output that takes nothing for five seconds is
     /// given up; what waits for it counts as dropped, or stays in its spool.
     pub fn finish(mut self) -> Vec<(String, SinkStats)> {
-        while let Some(event) = self.backlog.pop_front() {
-            self.sinks.iter_mut().for_each(|sink| sink.wait_at_the_end(weight(&event)));
+        while let Some(Waiting { event, bytes }) = self.backlog.pop_front() {
+            self.sinks.iter_mut().for_each(|sink| sink.wait_at_the_end(bytes));
             self.push(&event);
         }
         self.sinks.iter().for_each(|sink| sink.queue.finish());

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use super::date::Date;
-use super::encode;
+use super::encode::JsonLines;
 use super::queue::Queue;
 use super::settings::{Facility, SyslogHeader};
 use super::tally::{SinkStats, cause};
@@ -22,20 +22,21 @@ const HOST_BYTES_MAX: usize = 255;
 const MESSAGE_ID_BYTES_MAX: usize = 32;
 
 /// Puts a header before an event's JSON.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Syslog {
     facility: Facility,
     header: SyslogHeader,
     pid: u32,
+    lines: JsonLines,
 }
 
 impl Syslog {
     pub(super) fn new(facility: Facility, header: SyslogHeader) -> Syslog {
-        Syslog { facility, header, pid: std::process::id() }
+        Syslog { facility, header, pid: std::process::id(), lines: JsonLines::default() }
     }
 
     /// Appends the message, without a line end.
-    pub(super) fn message(&self, event: &Event, out: &mut Vec<u8>) {
+    pub(super) fn message(&mut self, event: &Event, out: &mut Vec<u8>) {
         let priority = self.facility as u8 * 8 + severity(event);
         let date = match event.get(Field::TIMESTAMP) {
             Value::Time(ns) => Date::new(*ns),
@@ -55,7 +56,7 @@ impl Syslog {
             }
         };
         out.extend_from_slice(header.as_bytes());
-        encode::json(event, out);
+        self.lines.write(event, out);
         // The line end that closes a JSON document.
         out.pop();
     }
@@ -176,7 +177,7 @@ mod tests {
         event
     }
 
-    fn message(syslog: &Syslog, event: &Event) -> String {
+    fn message(syslog: &mut Syslog, event: &Event) -> String {
         let mut out = Vec::new();
         syslog.message(event, &mut out);
         String::from_utf8(out).unwrap()
@@ -188,14 +189,18 @@ mod tests {
         syslog.pid = 7;
         let mut event = alert();
         let start = "<38>1 2026-03-01T12:00:00.000000Z web1 ocellus 7 process_started - {\"@times";
-        assert!(message(&syslog, &event).starts_with(start), "{}", message(&syslog, &event));
+        assert!(
+            message(&mut syslog, &event).starts_with(start),
+            "{}",
+            message(&mut syslog, &event)
+        );
         for (severity, priority) in [(0, 38), (21, 37), (47, 36), (73, 35), (99, 34), (100, 34)] {
             event.set_number(Field::EVENT_SEVERITY, severity as u64);
-            let message = message(&syslog, &event);
+            let message = message(&mut syslog, &event);
             assert!(message.starts_with(&format!("<{priority}>1 ")), "{message}");
             assert!(message.ends_with('}'), "{message}");
         }
-        let message = message(&syslog, &Event::default());
+        let message = message(&mut syslog, &Event::default());
         assert_eq!(message, "<38>1 1970-01-01T00:00:00.000000Z - ocellus 7 - - {}");
     }
 
@@ -203,7 +208,7 @@ mod tests {
     fn the_local_socket_gets_what_its_readers_know() {
         let mut syslog = Syslog::new(Facility::Local7, SyslogHeader::Local);
         syslog.pid = 7;
-        let message = message(&syslog, &alert());
+        let message = message(&mut syslog, &alert());
         assert!(message.starts_with("<190>Mar  1 12:00:00 ocellus[7]: {"), "{message}");
     }
 }

@@ -207,8 +207,12 @@ fn stages(records: &Workload, events: &[Arc<Event>]) {
     });
     line("decode a raw event", decode, records.len());
     core_stages(records);
-    type Encode = fn(&Event, &mut Vec<u8>);
-    let encoders: [(&str, Encode); 2] = [("JSON", encode::json), ("MessagePack", encode::msgpack)];
+    let mut lines = encode::JsonLines::default();
+    type Encode<'a> = &'a mut dyn FnMut(&Event, &mut Vec<u8>);
+    let encoders: [(&str, Encode<'_>); 2] = [
+        ("JSON", &mut |event, out| lines.write(event, out)),
+        ("MessagePack", &mut encode::msgpack),
+    ];
     for (name, encode) in encoders {
         let (time, bytes) = fastest(|| {
             let mut out = Vec::new();

@@ -335,6 +335,8 @@ fn check_order(members: &Members<'_>, field: &Wanted) -> Result<(), RouteError> 
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     places: [Option<(usize, usize)>; FIELDS],
+    /// Bytes of a sample that has all of them.
+    bytes: usize,
 }
 
 impl Layout {
@@ -343,7 +345,9 @@ impl Layout {
             let found = format.iter().find(|(found, _, _)| found == name);
             found.map(|(_, offset, size)| (*offset, *size))
         };
-        Layout { places: std::array::from_fn(|index| place(NAMES[index])) }
+        let places: [_; FIELDS] = std::array::from_fn(|index| place(NAMES[index]));
+        let bytes = places.iter().flatten().map(|(offset, size)| offset + size).max().unwrap_or(0);
+        Layout { places, bytes }
     }
 
     pub(super) fn has(&self, id: FieldId) -> bool {
@@ -361,8 +365,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// None when the sample is shorter than its layout.
     pub(super) fn new(layout: &'a Layout, raw: &'a [u8]) -> Option<Fields<'a>> {
-        let end = layout.places.iter().flatten().map(|(offset, size)| offset + size).max();
-        (end.unwrap_or(0) <= raw.len()).then_some(Fields { layout, raw })
+        (layout.bytes <= raw.len()).then_some(Fields { layout, raw })
     }
 
     /// Bytes of a field; empty where the probe does not read it.

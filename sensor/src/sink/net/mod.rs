@@ -65,7 +65,7 @@ impl Body {
         }
     }
 
-    fn encode(&self, event: &Event, out: &mut Vec<u8>) {
+    fn encode(&mut self, event: &Event, out: &mut Vec<u8>) {
         match self {
             Body::Plain(encoder) => encoder.encode(event, out),
             Body::Syslog(syslog) => syslog.message(event, out),
@@ -90,7 +90,7 @@ impl<'a> Record<'a> {
         Some(Record { id: std::str::from_utf8(id).ok()?, body })
     }
 
-    fn write(event: &Event, body: &Body, out: &mut Vec<u8>) {
+    fn write(event: &Event, body: &mut Body, out: &mut Vec<u8>) {
         let id = event.text(Field::EVENT_ID).unwrap_or_default();
         let id = id.get(..id.len().min(usize::from(u8::MAX))).unwrap_or_default();
         out.push(id.len() as u8);
@@ -210,7 +210,7 @@ impl SpoolTarget {
 
 impl Target for SpoolTarget {
     fn add(&mut self, event: &Event) -> bool {
-        self.frames.add(|out| Record::write(event, &self.body, out))
+        self.frames.add(|out| Record::write(event, &mut self.body, out))
     }
 
     fn is_full(&self) -> bool {

@@ -4,6 +4,8 @@
 # Always the whole workspace: with another selection, cargo chooses other features for what it
 # depends on, and builds wasmtime once more.
 CARGO ?= cargo
+# The sensor alone: each program more is linked, and optimised as a whole, for a minute or two.
+RELEASE := $(CARGO) build --release --locked --workspace --bin ocellus
 RULES := rules/dist
 SAMPLE := examples/sample.ocellus
 OCELLUS := target/release/ocellus
@@ -22,13 +24,14 @@ run: build ## Watch this host's processes through the shipped rules; replay a sa
 		exec $(OCELLUS) replay $(SAMPLE) --rules $(RULES) --format pretty; \
 	fi
 
-demo-fleet: build ## Show a fleet as root: nats-server, two sensors, a rule published once, alerts of both
+demo-fleet: ## Show a fleet as root: nats-server, two sensors, a rule published once, alerts of both
 	@.ci/setup test
+	$(RELEASE) --bin ocellus-demo-fleet
 	target/release/ocellus-demo-fleet
 
 build: ## Build the sensor, optimised, as target/release/ocellus
 	@.ci/setup
-	$(CARGO) build --release --locked --workspace --bins
+	$(RELEASE)
 
 test: ## Run every check and test, as .ci/run does; as root, also those on the running kernel
 	@bash .ci/run
@@ -44,18 +47,24 @@ test-arm64: ## Build for arm64, and run the sensor on a kernel of it: make test-
 	$(CARGO) build --locked --workspace --bins
 	target/debug/ocellus-kernels --arm64 test --short $(or $(KERNEL),6.1)
 
-bench: build ## Measure the core by stage, and the sensor under load
+bench: ## Measure the core by stage, and the sensor under load
+	@.ci/setup
+	$(RELEASE) --bin ocellus-bench
 	target/release/ocellus-bench
 
-bench-rules: build ## Measure rules: each world, with and without interests, and the latency of swaps
+bench-rules: ## Measure rules: each world, with and without interests, and the latency of swaps
+	@.ci/setup
+	$(RELEASE) --bin ocellus-bench-rules
 	target/release/ocellus-bench-rules
 
-soak: build ## Run the sensor for an hour with storms; what it holds must not grow: make soak MINUTES=60
+soak: ## Run the sensor for an hour with storms; what it holds must not grow: make soak MINUTES=60
+	@.ci/setup
+	$(RELEASE) --bin ocellus-bench
 	target/release/ocellus-bench soak $(MINUTES)
 
 bench-kernel: ## Measure in a virtual machine, by instructions: make bench-kernel [ONLY=ebpf] [OTHER='/path/of/another arguments']
 	@.ci/setup kernels
-	$(CARGO) build --release --locked --workspace --bins
+	$(RELEASE) --bin ocellus-kernels
 	CARGO='$(CARGO)' ONLY='$(ONLY)' OTHER='$(OTHER)' target/release/ocellus-kernels bench $(KERNEL)
 
 sim: ## Run more of the simulation: make sim SEED=1 RUNS=10000

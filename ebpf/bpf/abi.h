@@ -180,7 +180,7 @@ _Static_assert(sizeof(struct oc_task_start) == 32, "oc_task_start");
 struct oc_config {
 	oc_u32 args_max;	/* bytes of argv copied at most */
 	oc_u32 env_max;		/* bytes of the environment copied at most; 0: none */
-	oc_u32 spare;		/* true: several programs share each tracepoint (marks.h) */
+	oc_u32 spares;		/* bits of kinds of which several programs tell (marks.h) */
 };
 
 #endif

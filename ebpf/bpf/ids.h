@@ -90,17 +90,19 @@ static __always_inline void oc_changed(oc_u32 kind)
 
 /*
  * `leader` is about to move to the session or process group (by `type`) that `next` names.
- * setsid(2) does first the one, then the other, and is one record.
+ * setsid(2) does first the one, then the other, and is one record: who leads a session changes
+ * groups in no other way.
  */
 static __always_inline void oc_pids(struct task_struct *leader, oc_u32 type, struct pid *next)
 {
 	struct signal_struct *signal = oc_get(leader, signal);
 	oc_u32 number = oc_get(next, numbers[0].nr);
-	oc_u32 sid = oc_pid_number(signal, PIDTYPE_SID);
+	oc_u32 tgid = oc_get(leader, tgid);
+	int leads = oc_pid_number(signal, PIDTYPE_SID) == tgid;
 	int is_session = type == PIDTYPE_SID;
 	struct oc_record *r;
 
-	if (!is_session && (type != PIDTYPE_PGID || sid == number ||
+	if (!is_session && (type != PIDTYPE_PGID || leads ||
 			    oc_pid_number(signal, PIDTYPE_PGID) == number))
 		return;
 	r = oc_reserve(is_session ? OC_IDS : OC_PGID, leader);
@@ -115,23 +117,48 @@ static __always_inline void oc_pids(struct task_struct *leader, oc_u32 type, str
 	bpf_ringbuf_submit(r, 0);
 }
 
-/* `task` is about to be called `next`. A thread's own name is not that of the process. */
-static __always_inline void oc_name(struct task_struct *task, const char *next)
+/* A name before and after a change, padded with NUL. */
+struct oc_names {
+	oc_u64 now[2];
+	oc_u64 then[2];
+};
+
+/* `names` is zeroed. */
+static __always_inline void oc_read_names(struct oc_names *names, struct task_struct *task,
+					  const char *next)
 {
-	oc_u64 now[2] = {}, then[2] = {};
+	bpf_probe_read_kernel_str(names->now, sizeof(names->now), &task->comm);
+	bpf_probe_read_kernel_str(names->then, sizeof(names->then), next);
+}
+
+/*
+ * A number for marks.h: the same change does not come twice in a row, but for an exec, which goes
+ * back to a name, and for a name that stays as it is, which makes no record. The factor is any
+ * large odd number.
+ */
+static __always_inline oc_u64 oc_names_event(struct oc_names *names, struct task_struct *task)
+{
+	const oc_u64 factor = 0x9e3779b97f4a7c15;
+	oc_u64 sum = (names->now[0] * factor + names->now[1]) * factor;
+
+	sum = ((sum + names->then[0]) * factor + names->then[1]) * factor;
+	return sum + oc_get(task, start_boottime) + oc_get(task, self_exec_id);
+}
+
+/* `task` is about to change its name. A thread's own name is not that of the process. */
+static __always_inline void oc_name(struct task_struct *task, struct oc_names *names)
+{
 	struct oc_record *r;
 
 	if (oc_get(task, tgid) != oc_get(task, pid) || (oc_get(task, flags) & PF_KTHREAD) ||
 	    oc_in_exec(task))
 		return;
-	bpf_probe_read_kernel_str(now, sizeof(now), &task->comm);
-	bpf_probe_read_kernel_str(then, sizeof(then), next);
-	if (now[0] == then[0] && now[1] == then[1])
+	if (names->now[0] == names->then[0] && names->now[1] == names->then[1])
 		return;
 	r = oc_reserve(OC_NAME, task);
 	if (!r)
 		return;
-	__builtin_memcpy(r->task.comm, then, sizeof(then));
+	__builtin_memcpy(r->task.comm, names->then, sizeof(names->then));
 	bpf_ringbuf_submit(r, 0);
 }
 

@@ -14,6 +14,12 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* The number of the running thread. */
+static __always_inline oc_u32 oc_tid(void)
+{
+	return bpf_get_current_pid_tgid();
+}
+
 /* A process, and no thread of one nor a kernel thread. */
 static __always_inline int oc_is_process(struct task_struct *task)
 {
@@ -26,6 +32,8 @@ static __always_inline void oc_fork(struct task_struct *child)
 	struct oc_scratch *s;
 	oc_u32 slot = 0;
 
+	if (!oc_is_process(child))
+		return;
 	s = oc_take_slot(OC_FORK, &slot);
 	if (!s)
 		return;
@@ -49,21 +57,6 @@ static __always_inline oc_u32 oc_exit_status(struct task_struct *task)
 	if (oc_get(signal, flags) & SIGNAL_GROUP_EXIT)
 		return oc_get(signal, group_exit_code);
 	return oc_get(oc_get(task, group_leader), exit_code);
-}
-
-/* The last thread of a process is about to go. Without spans, so no slot is needed. */
-static __always_inline void oc_exit(struct task_struct *task)
-{
-	struct oc_record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
-
-	if (!r) {
-		oc_count_lost(OC_LOST_RING_FULL, OC_EXIT);
-		return;
-	}
-	oc_begin(r, OC_EXIT, task);
-	r->task.tid = oc_get(task, pid);
-	r->exit_status = oc_exit_status(task);
-	bpf_ringbuf_submit(r, 0);
 }
 
 /*
@@ -109,25 +102,26 @@ static __always_inline int oc_is_last_exit(oc_u64 *ctx)
 	return oc_get(oc_get(task, signal), live.counter) == 0 && oc_ends_first(task);
 }
 
-/*
- * Calls `body` once for an event. Where `spare` is true, the kernel did not run the programs
- * before this one, and that is counted.
- */
-#define OC_ONCE(kind, event, spare, body)                                                     \
-	do {                                                                                  \
-		if (oc_is_seen(kind, event))                                                  \
-			break;                                                                \
-		if (spare)                                                                    \
-			oc_count_lost(OC_LOST_PREEMPTED, kind);                               \
-		body;                                                                         \
-	} while (0)
+/* The last thread of a process is about to go. Without spans, so no slot is needed. */
+static __always_inline void oc_exit(oc_u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct oc_record *r;
+
+	if (!oc_is_last_exit(ctx))
+		return;
+	r = oc_reserve(OC_EXIT, task);
+	if (!r)
+		return;
+	r->exit_status = oc_exit_status(task);
+	bpf_ringbuf_submit(r, 0);
+}
 
 static __always_inline int oc_on_fork(oc_u64 *ctx, int spare)
 {
 	struct task_struct *child = (void *)ctx[1];
 
-	if (oc_is_process(child))
-		OC_ONCE(OC_FORK, oc_get(child, start_boottime), spare, oc_fork(child));
+	OC_ONCE(OC_FORK, oc_tid(), oc_get(child, start_boottime), spare, oc_fork(child));
 	return 0;
 }
 
@@ -135,17 +129,39 @@ static __always_inline int oc_on_exec(oc_u64 *ctx, int spare)
 {
 	struct task_struct *task = (void *)ctx[0];
 
-	OC_ONCE(OC_EXEC, oc_get(task, start_boottime) + oc_get(task, self_exec_id), spare,
+	OC_ONCE(OC_EXEC, oc_tid(), oc_get(task, start_boottime) + oc_get(task, self_exec_id), spare,
 		oc_exec(task, ctx[1], (void *)ctx[2]));
 	return 0;
 }
 
 static __always_inline int oc_on_exit(oc_u64 *ctx, int spare)
 {
-	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task();
 
-	if (oc_is_last_exit(ctx))
-		OC_ONCE(OC_EXIT, oc_get(task, start_boottime), spare, oc_exit(task));
+	/* A thread that executes takes over number and start time of the leader that it ended. */
+	OC_ONCE(OC_EXIT, oc_tid(), oc_get(task, start_boottime) + (oc_u64)task, spare,
+		oc_exit(ctx));
+	return 0;
+}
+
+static __always_inline int oc_on_name(oc_u64 *ctx, int spare)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct oc_names names = {};
+
+	oc_read_names(&names, task, (void *)ctx[1]);
+	OC_ONCE(OC_NAME, oc_get(task, pid), oc_names_event(&names, task), spare,
+		oc_name(task, &names));
+	return 0;
+}
+
+/* The credentials before are still there, so the next ones are elsewhere. */
+static __always_inline int oc_on_creds(oc_u64 next, int spare)
+{
+	struct task_struct *task = bpf_get_current_task();
+
+	OC_ONCE(OC_IDS, oc_tid(), oc_get(task, start_boottime) + next, spare,
+		oc_creds((void *)next));
 	return 0;
 }
 
@@ -164,33 +180,25 @@ OC_PROGRAM("tp_btf/sched_process_exit", oc_exit_btf, oc_on_exit, 0)
 OC_PROGRAM("raw_tp/sched_process_exit", oc_exit_raw, oc_on_exit, 1)
 OC_PROGRAM("raw_tp/sched_process_exit", oc_exit_raw2, oc_on_exit, 1)
 
-/* The kernel keeps off preemption here: no spares. */
-SEC("tp_btf/task_rename")
-int oc_name_btf(oc_u64 *ctx)
-{
-	oc_name((void *)ctx[0], (void *)ctx[1]);
-	return 0;
-}
+OC_PROGRAM("tp_btf/task_rename", oc_name_btf, oc_on_name, 0)
+OC_PROGRAM("raw_tp/task_rename", oc_name_raw, oc_on_name, 1)
+OC_PROGRAM("raw_tp/task_rename", oc_name_raw2, oc_on_name, 1)
 
-SEC("raw_tp/task_rename")
-int oc_name_raw(oc_u64 *ctx)
+/* Of two probes of a function, the kernel runs the one by kprobe first. */
+SEC("kprobe/commit_creds")
+int oc_creds_kprobe(struct pt_regs *regs)
 {
-	oc_name((void *)ctx[0], (void *)ctx[1]);
-	return 0;
+	return oc_on_creds(oc_argument(regs, 0), 0);
 }
 
 SEC("fentry/commit_creds")
 int oc_creds_fentry(oc_u64 *ctx)
 {
-	oc_creds((void *)ctx[0]);
-	return 0;
-}
+	oc_u64 next = 0;
 
-SEC("kprobe/commit_creds")
-int oc_creds_kprobe(struct pt_regs *regs)
-{
-	oc_creds((void *)oc_argument(regs, 0));
-	return 0;
+	/* As a number: the verifier knows the argument as an address, which cannot be added to. */
+	bpf_probe_read_kernel(&next, sizeof(next), ctx);
+	return oc_on_creds(next, 1);
 }
 
 /* change_pid(task, type, pid) until 6.15; since 6.16 a list of what to free comes first. */

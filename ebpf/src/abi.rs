@@ -272,8 +272,8 @@ mirror! {
         pub args_max: u32,
         /// Bytes of the environment copied at most; 0: none.
         pub env_max: u32,
-        /// 1: several programs share each tracepoint, spares for what the kernel does not run.
-        pub spare: u32,
+        /// Bits of kinds of which several programs tell, spares for what the kernel does not run.
+        pub spares: u32,
     }
 }
 

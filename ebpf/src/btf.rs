@@ -218,7 +218,8 @@ impl<'a> Btf<'a> {
 mod tests {
     use super::*;
 
-    fn own() -> Vec<u8> {
+    /// BTF of the object with the probes.
+    pub(super) fn own() -> Vec<u8> {
         elf_section(crate::object(), ".BTF").expect("the object has BTF").to_vec()
     }
 

@@ -22,6 +22,7 @@ use ocellus::names::NameFiles;
 use ocellus::run::{self, ConfigSource, Options, Record};
 use ocellus::snapshot::{Snapshot, SnapshotSettings, TaskStarts};
 use ocellus::{author, doctor, logging, ps};
+use serde::Serialize;
 
 /// Bytes of each command line that `ocellus ps` reads; a line of a terminal shows fewer.
 const PS_ARGS_BYTES: usize = 4_096;
@@ -120,11 +121,7 @@ fn replay(args: &ReplayArgs) -> Outcome {
 
 fn doctor(args: &DoctorArgs) -> Outcome {
     let report = doctor::examine(args.btf.as_deref());
-    let text = match args.json {
-        true => format!("{}\n", serde_json::to_string_pretty(&report)?),
-        false => report.to_string(),
-    };
-    print(text.as_bytes())?;
+    answer(args.json, &report, ToString::to_string)?;
     match report.verdict.state {
         doctor::State::Ready | doctor::State::Degraded => Ok(()),
         doctor::State::Unable => Err(report.verdict.summary.into()),
@@ -150,6 +147,15 @@ fn ps() -> Outcome {
     let mut snapshot = Snapshot::new(settings);
     let records: Vec<_> = snapshot.take(&TaskStarts::default())?.collect();
     print(ps::tree(&records, &NameFiles::default().load()).as_bytes())
+}
+
+/// Writes an answer as JSON, or as its text for a person.
+fn answer<T: Serialize>(json: bool, value: &T, text: impl FnOnce(&T) -> String) -> Outcome {
+    let text = match json {
+        true => format!("{}\n", serde_json::to_string_pretty(value)?),
+        false => text(value),
+    };
+    print(text.as_bytes())
 }
 
 /// Writes an answer to standard output. A reader that has seen enough is no failure.

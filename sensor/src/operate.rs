@@ -10,7 +10,7 @@ use ocellus::control::{Answer, Request, ask};
 use ocellus::fleet::{self, CommandError};
 use ocellus::metrics::{self, Report, State};
 
-use crate::{Outcome, print};
+use crate::{Outcome, answer, print};
 
 /// Lines of a screen whose size is not known.
 const LINES: usize = 50;
@@ -20,11 +20,7 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 
 pub fn status(args: &StatusArgs) -> Outcome {
     let report = report(&args.socket)?;
-    let text = match args.json {
-        true => format!("{}\n", serde_json::to_string_pretty(&report)?),
-        false => metrics::status(&report),
-    };
-    print(text.as_bytes())?;
+    answer(args.json, &report, metrics::status)?;
     match report.health.state {
         State::Healthy | State::Degraded => Ok(()),
         state @ (State::Starting | State::Failing) => {
@@ -71,11 +67,7 @@ pub fn rules(command: RunningRules) -> Outcome {
         }
         RunningRules::Stats(StatsArgs { json, socket, .. }) => {
             let report = report(&socket)?;
-            let text = match json {
-                true => format!("{}\n", serde_json::to_string_pretty(&report.rules)?),
-                false => metrics::rules_stats(&report),
-            };
-            print(text.as_bytes())
+            answer(json, &report.rules, |_| metrics::rules_stats(&report))
         }
         RunningRules::Reload { socket } => change(&socket, &Request::RulesReload),
         RunningRules::Mode { rule, mode, socket } => {
@@ -98,12 +90,7 @@ pub fn fleet(command: FleetRules) -> Outcome {
             if let Some(host) = forget {
                 fleet::forget(&bucket, &host)?;
             }
-            let overview = fleet::overview(&bucket)?;
-            let text = match json {
-                true => format!("{}\n", serde_json::to_string_pretty(&overview)?),
-                false => overview.to_string(),
-            };
-            return print(text.as_bytes());
+            return answer(json, &fleet::overview(&bucket)?, ToString::to_string);
         }
     };
     print(lines.iter().map(|line| format!("{line}\n")).collect::<String>().as_bytes())

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !named.is_empty() && !named.iter().any(|name| name == language) {
             continue;
         }
-        let wasm = std::fs::read(build(&source(language), folder.path())?)?;
+        let wasm = std::fs::read(build(&source(language), folder.path(), None)?)?;
         let path = kept(language);
         if !is_new {
             let before = said(language, &xz(&std::fs::read(&path)?, true), &events);

@@ -42,7 +42,7 @@ fn rebuild(guest: &Guest) -> Result<(), Box<dyn Error>> {
             return Err("npm install failed".into());
         }
     }
-    let component = build(&guest.project, &guest.component())?;
+    let component = build(&guest.project, &guest.component(), None)?;
     eprintln!("{}: {} bytes", guest.name, std::fs::metadata(component)?.len());
     Ok(())
 }

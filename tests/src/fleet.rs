@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::program::{Running, ocellus};
+use crate::program::{Running, ocellus, public_key, run};
 
 /// A host with its sensor.
 #[derive(Debug)]
@@ -37,8 +37,12 @@ impl Host {
 
     /// What `ocellus status --json` tells.
     pub fn status(&self) -> Value {
-        let arguments = ["status", "--json", "--socket"];
-        let output = run(&self.dir, &arguments, &[&self.dir.join("control.sock")]);
+        let output = Command::new(ocellus())
+            .args(["status", "--json", "--socket"])
+            .arg(self.dir.join("control.sock"))
+            .output()
+            .expect("the program starts");
+        // A sensor that is not well fails the command, and tells all the same.
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
     }
@@ -52,22 +56,9 @@ impl Host {
     }
 }
 
-/// Runs `ocellus` in a directory.
-pub fn run(dir: &Path, arguments: &[&str], paths: &[&Path]) -> Output {
-    let output = Command::new(ocellus()).args(arguments).args(paths).current_dir(dir).output();
-    output.expect("the program starts")
-}
-
-/// What it says, with its errors; and whether it succeeded.
-pub fn words(dir: &Path, arguments: &[&str]) -> (bool, String) {
-    let Output { status, stdout, stderr } = run(dir, arguments, &[]);
-    let text = [stdout, stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat();
-    (status.success(), text)
-}
-
-/// The same, where it must succeed.
+/// What `ocellus` says in a directory, where it must succeed.
 pub fn done(dir: &Path, arguments: &[&str]) -> String {
-    let (success, text) = words(dir, arguments);
+    let (success, text) = run(&ocellus(), dir, arguments);
     assert!(success, "ocellus {}: {text}", arguments.join(" "));
     text
 }
@@ -78,8 +69,7 @@ pub fn make_publisher(dir: &Path, url: &str) -> String {
     done(dir, &["rules", "keys", "team", "--no-password"]);
     let config = format!("[rules.nats]\nurl = {url:?}\n");
     fs::write(dir.join("publisher.toml"), config).expect("the directory is writable");
-    let text = fs::read_to_string(dir.join("team.pub")).expect("it was made");
-    text.lines().nth(1).expect("the key is in the second line").to_owned()
+    public_key(dir, "team")
 }
 
 /// What `ocellus rules fleet --json` tells.

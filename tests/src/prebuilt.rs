@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ocellus::digest::hasher::sha256;
+use ocellus::digest::hex;
 use ocellus::rules::build::Language;
 use sha2::{Digest, Sha256};
 
@@ -122,7 +124,7 @@ impl Guest {
 
     /// The digests of what is there now.
     pub fn digests(&self) -> io::Result<Digests> {
-        let component = hex(Sha256::digest(std::fs::read(self.component())?).as_slice());
+        let component = hex(&sha256(&std::fs::read(self.component())?));
         let root = root();
         let mut files = self.sources(&root)?;
         files.sort();
@@ -130,11 +132,11 @@ impl Guest {
         for file in files {
             let name = file.strip_prefix(&root).map_err(io::Error::other)?;
             if !NATIVE_ONLY.iter().any(|native| name == Path::new(native)) {
-                let content = hex(Sha256::digest(std::fs::read(&file)?).as_slice());
+                let content = hex(&sha256(&std::fs::read(&file)?));
                 sources.update(format!("{content} {}\n", name.display()));
             }
         }
-        Ok(Digests { component, sources: hex(sources.finalize().as_slice()) })
+        Ok(Digests { component, sources: hex(&sources.finalize()) })
     }
 
     /// All that decides what the component does.
@@ -166,7 +168,7 @@ impl Guest {
             Language::JavaScript => {
                 collect(&root.join("sdk/js"), &mut files)?;
                 files.extend(["rule.js", "package.json"].map(|file| self.project.join(file)));
-                files.push(builder.join("script.rs"));
+                files.extend([builder.join("script.rs"), builder.join("source.rs")]);
             }
             Language::Zig => {
                 collect(&root.join("sdk/zig"), &mut files)?;
@@ -195,8 +197,4 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -46,6 +46,22 @@ fn check_age(program: &Path) {
             panic!("{path} is newer than the program: run `cargo build --workspace`");
         }
     }
+}
+
+/// Runs a program in a directory: whether it succeeded, and what it said, with its errors.
+pub fn run(program: &Path, dir: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(program).args(arguments).current_dir(dir).output();
+    let Output { status, stdout, stderr } = output.unwrap_or_else(|error| {
+        panic!("{}: {error}; `.ci/setup test` installs what is missing", program.display())
+    });
+    let said = [stdout, stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat();
+    (status.success(), said)
+}
+
+/// The key that `ocellus rules keys` has written into `NAME.pub`.
+pub fn public_key(dir: &Path, name: &str) -> String {
+    let text = std::fs::read_to_string(dir.join(name).with_extension("pub")).expect("it was made");
+    text.lines().nth(1).expect("the key is in the second line").to_owned()
 }
 
 /// Fails with a clear message where the test cannot do what it is for.

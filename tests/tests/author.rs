@@ -1,5 +1,10 @@
 //! `ocellus rules …`, as an author meets it: each command, and each way in which it says no.
 
+#[path = "author/again.rs"]
+mod again;
+#[path = "author/interests.rs"]
+mod interests;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -24,6 +29,7 @@ fn rules(dir: &Path, args: &[&str]) -> Output {
         .arg("rules")
         .args(args)
         .current_dir(dir)
+        .env("XDG_CACHE_HOME", author_dir().join("cache"))
         .stdin(Stdio::null())
         .output()
         .expect("the program runs")
@@ -299,50 +305,6 @@ fn a_verdict_without_permission_and_a_fault_fail_a_test() {
     assert_has(&out, &["FAULT, it trapped: "]);
 }
 
-/// Fires on nothing but names that begin with `n`, and says that it wants those that end with `c`.
-fn hiding(texts: &[&str]) -> Guest {
-    let mut guest = Guest::new("hiding").interest(&["process.exec"], &[name_term(2, texts)]);
-    let hit = guest.list_of_hits(&[(0, Action::tag("n"))]);
-    let none = guest.list_of_hits(&[]);
-    let field = ocellus_tests::guest::resolved(&mut guest, "process.name");
-    let length = 16;
-    guest.on_event(&format!(
-        "(call $text {field} (i32.const {length}))
-         (if (result i32)
-           (i32.and
-             (i32.ne (i32.load (i32.const {length})) (i32.const 0))
-             (i32.eq (i32.load8_u (i32.load (i32.const 20))) (i32.const 110)))
-           (then (i32.const {hit}))
-           (else (i32.const {none})))"
-    ))
-}
-
-#[test]
-fn an_interest_that_hides_a_hit_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    write(
-        dir.path(),
-        "e.json",
-        r#"[{"process.name":"nc"},{"process.name":"ncat"},{"process.name":"vim"},
-            {"process.name":"ncat","ocellus.kinds":["process.exit"]}]"#,
-    );
-    let arguments = ["test", "a.wasm", "--events", "e.json", "--check-interests"];
-    write(dir.path(), "a.wasm", hiding(&["c"]).build());
-    let (out, _) = fails(dir.path(), &arguments);
-    assert_has(
-        &out,
-        &[
-            "3 events of its kinds, 2 left out, 1 HIDDEN",
-            "process.exec: ncat",
-            "called, it says: hiding: tag [\"n\"]",
-            "process.name is \"ncat\", which does not end with \"c\"",
-        ],
-    );
-    write(dir.path(), "a.wasm", hiding(&["c", "t"]).build());
-    let out = succeeds(dir.path(), &arguments);
-    assert_has(&out, &["1 left out, none of which would have been a hit"]);
-}
-
 // explain, diff, stats, bench
 
 #[test]
@@ -402,8 +364,12 @@ fn two_versions_are_compared_on_this_host() {
     need_root();
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "a.wasm", netcat("netcat", "netcat").build());
-    let out = succeeds(dir.path(), &["diff", "a.wasm", "a.wasm", "--live", "1"]);
+    let arguments = ["diff", "a.wasm", "a.wasm", "--on", "live", "--duration", "1"];
+    let out = succeeds(dir.path(), &arguments);
     assert_has(&out, &[" events: 0 differ;"]);
+    let arguments = ["diff", "a.wasm", "a.wasm", "--on", SAMPLE, "--duration", "1"];
+    let (_, error) = fails(dir.path(), &arguments);
+    assert_has(&error, &["--duration is for `--on live`"]);
 }
 
 #[test]
@@ -474,8 +440,13 @@ fn the_cookbook_passes_its_fixtures_and_is_what_the_documentation_shows() {
     let fixtures = root("examples/cookbook/tests");
     let component = root("examples/dist/cookbook.wasm");
     let [component, fixtures] = [&component, &fixtures].map(|path| path.to_str().unwrap());
-    let out = succeeds(Path::new("."), &["test", component, "--fixtures", fixtures]);
-    assert_has(&out, &["cookbook-first-seen 0.1.0", "19 passed, 0 failed"]);
+    let arguments = ["test", component, "--fixtures", fixtures, "--check-interests"];
+    let recording = ["--recording", SAMPLE, "--max-alerts", "100"];
+    let out = succeeds(Path::new("."), &[&arguments[..], &recording].concat());
+    assert_has(&out, &["cookbook-first-seen 0.1.0", "21 passed, 0 failed"]);
+    // All but the first recipe decide by themselves.
+    assert_eq!(out.matches("none of which would have been a hit").count(), 9, "{out}");
+    assert_eq!(out.matches("leaves the decision to its interests").count(), 1, "{out}");
 
     let page = fs::read_to_string(root("docs/rules.md")).unwrap();
     let cookbook = page.split("\n## Cookbook\n").nth(1).unwrap().split("\n## ").next().unwrap();

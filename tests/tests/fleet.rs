@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use ocellus_tests::fleet::{Host, done, make_publisher, overview, words};
+use ocellus_tests::fleet::{Host, done, make_publisher, overview};
 use ocellus_tests::guest::{Action, Guest};
-use ocellus_tests::program::{field, has_argument, need_root};
+use ocellus_tests::program::{field, has_argument, need_root, ocellus, run};
 use ocellus_tests::receivers::nats::{Access, Nats};
 use ocellus_tests::receivers::tls::Authority;
 use ocellus_tests::receivers::wait_for;
@@ -141,7 +141,7 @@ fn a_rule_that_is_published_once_is_in_force_everywhere_and_survives_the_server(
         assert!(!host.dir.join("last-good/a.wasm").exists());
     }
     let (success, said) =
-        words(&publisher, &["rules", "unpublish", "a", "--config", "publisher.toml"]);
+        run(&ocellus(), &publisher, &["rules", "unpublish", "a", "--config", "publisher.toml"]);
     assert!(!success && said.contains("there is no rule `a` in the bucket"), "{said}");
     for host in [one, two] {
         host.running.stop().assert_balanced();
@@ -281,10 +281,10 @@ fn what_cannot_be_published_is_said_in_a_line() {
         ("text.wasm", "publisher.toml", "text.wasm: it is WebAssembly in text form"),
         ("a.wasm", "publisher.toml", "the bucket cannot be used: Connection refused"),
     ] {
-        let (success, said) = words(dir, &["rules", "publish", file, "--config", config]);
+        let (success, said) = run(&ocellus(), dir, &["rules", "publish", file, "--config", config]);
         assert!(!success && said.contains(why) && said.lines().count() == 1, "{why}: {said}");
     }
-    let (success, said) = words(dir, &["rules", "fleet", "--config", "publisher.toml"]);
+    let (success, said) = run(&ocellus(), dir, &["rules", "fleet", "--config", "publisher.toml"]);
     assert!(!success && said.contains("the bucket cannot be used"), "{said}");
     for (text, why) in [
         ("[rules.nats]\n", "rules.nats.url: name the servers"),
@@ -293,7 +293,7 @@ fn what_cannot_be_published_is_said_in_a_line() {
         ("[rules.nats]\nbukcet = \"n\"\n", "did you mean `bucket`?"),
     ] {
         fs::write(dir.join("wrong.toml"), text).expect("it is writable");
-        let (success, said) = words(dir, &["config", "check", "wrong.toml"]);
+        let (success, said) = run(&ocellus(), dir, &["config", "check", "wrong.toml"]);
         assert!(!success && said.contains(why), "{why}: {said}");
     }
 }

@@ -226,7 +226,7 @@ fn rules_built_here_judge_as_the_shipped_ones_do() {
     // Those of the tests are variants of one another, and cannot be in force together.
     let shelves = [Shelf::Rules, Shelf::Examples].into_iter();
     for guest in shelves.flat_map(|shelf| shelf.guests().expect("it is there")) {
-        match build(&guest.project, folder.path()) {
+        match build(&guest.project, folder.path(), None) {
             Ok(file) => built.push((guest, file)),
             // The digests above still hold.
             Err(error @ BuildError::NoToolchain { .. }) => not_compared(&guest.name, &error),
@@ -258,7 +258,7 @@ fn not_compared(name: &str, why: &BuildError) {
 fn the_python_example_says_the_same_as_the_rust_one() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let python = Shelf::Examples.folder().join("rule-python");
-    let wasm = match build(&python, folder.path()) {
+    let wasm = match build(&python, folder.path(), None) {
         Ok(file) => std::fs::read(file).expect("it was just written"),
         Err(error @ BuildError::NoToolchain { .. }) => return not_compared("rule-python", &error),
         Err(error) => panic!("it does not build: {error}"),

@@ -4,26 +4,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use ocellus_tests::guest::{Action, Guest};
-use ocellus_tests::program::{Running, field, has_argument, need_root, ocellus};
+use ocellus_tests::program::{Running, field, has_argument, need_root, ocellus, public_key, run};
 use serde_json::json;
 use tempfile::TempDir;
 
 fn temp() -> TempDir {
     tempfile::Builder::new().prefix("ocellus-signatures-").tempdir().expect("there is room")
-}
-
-fn run(program: &Path, dir: &Path, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(program).args(arguments).current_dir(dir).output();
-    let Output { status, stdout, stderr } = output.unwrap_or_else(|error| {
-        panic!("{}: {error}; `.ci/setup test` installs what is missing", program.display())
-    });
-    (
-        status.success(),
-        [stdout, stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat(),
-    )
 }
 
 fn rules(dir: &Path, arguments: &[&str]) -> (bool, String) {
@@ -39,12 +28,6 @@ fn refused((success, words): (bool, String), why: &str) {
     assert!(!success && words.contains(why), "no {why:?} in: {words}");
 }
 
-/// The public key of `NAME.pub`.
-fn public(dir: &Path, name: &str) -> String {
-    let text = fs::read_to_string(dir.join(name).with_extension("pub")).expect("it was made");
-    text.lines().nth(1).expect("the key is in the second line").to_owned()
-}
-
 /// A component whose one rule alerts on each execution.
 fn component(rule: &str) -> Vec<u8> {
     Guest::new(rule).interest(&["process.exec"], &[]).hits(&[(0, Action::alert(50, rule))]).build()
@@ -57,7 +40,7 @@ fn keys_are_made_once_sign_and_are_verified() {
     fs::write(dir.join("a.wasm"), component("a")).expect("it is writable");
     fs::write(dir.join("b.wasm"), component("b")).expect("it is writable");
     let said = done(rules(dir, &["keys", "team", "--no-password"]));
-    assert!(said.contains(&public(dir, "team")), "{said}");
+    assert!(said.contains(&public_key(dir, "team")), "{said}");
     let mode = fs::metadata(dir.join("team.key")).expect("it was made").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     refused(rules(dir, &["keys", "team", "--no-password"]), "never written over");
@@ -67,7 +50,7 @@ fn keys_are_made_once_sign_and_are_verified() {
     refused(rules(dir, &["verify", "a.wasm", "--key", "team.pub"]), "not signed");
     let said = done(rules(dir, &["sign", "a.wasm", "b.wasm", "--key", "team.key"]));
     assert_eq!(said, "a.wasm.minisig\nb.wasm.minisig\n");
-    for key in ["team.pub", &public(dir, "team")] {
+    for key in ["team.pub", &public_key(dir, "team")] {
         let said = done(rules(dir, &["verify", "a.wasm", "b.wasm", "--key", key]));
         assert!(said.contains("signed by key") && said.contains("file:b.wasm"), "{said}");
     }
@@ -143,7 +126,7 @@ fn a_sensor_takes_what_is_signed_and_keeps_it_when_it_is_altered() {
         "[rules]\ncache_dir = {:?}\nrequire_signature = true\ntrusted_keys = [{:?}]\n\
          allowed_digests = [{:?}]\n[control]\nsocket = {:?}\n",
         dir.path().join("cache"),
-        public(&made, "team"),
+        public_key(&made, "team"),
         digest.split_whitespace().next().expect("the digest comes first"),
         dir.path().join("control.sock"),
     );

@@ -234,11 +234,8 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::own;
     use super::*;
-
-    fn own() -> Vec<u8> {
-        elf_section(crate::object(), ".BTF").expect("the object has BTF").to_vec()
-    }
 
     #[test]
     fn what_is_named_is_kept_whole_and_nothing_else() {

@@ -1,5 +1,6 @@
 use ocellus_sdk::prelude::*;
 
+const COMPILERS: [&str; 5] = ["gcc", "cc1", "clang", "as", "ld"];
 static SERVERS: Set = Set::of(known::NETWORK_SERVICES);
 static PACKAGES: Set = Set::of(known::PACKAGE_MANAGERS);
 
@@ -15,10 +16,13 @@ impl Rule for CompilerOnServer {
     }
 
     fn interests(&self) -> Vec<Interest> {
-        vec![Interest::exec().one_of(fields::PROCESS_NAME, ["gcc", "cc1", "clang", "as", "ld"])]
+        vec![Interest::exec().one_of(fields::PROCESS_NAME, COMPILERS)]
     }
 
     fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+        if !COMPILERS.contains(&event.process_name()?.as_str()) {
+            return None;
+        }
         // The parent, its parent, and so on; the sensor keeps eight of them.
         if !event.has_ancestor(&SERVERS) || event.has_ancestor(&PACKAGES) {
             return None;

@@ -29,9 +29,10 @@ impl Rule for ForeignProgram {
     }
 
     fn on_event(&mut self, event: &Event) -> Option<Verdict> {
-        let path = event.process_executable()?;
-        let foreign = !self.allow.iter().any(|folder| path.starts_with(folder));
-        foreign.then(|| alert(MEDIUM, format!("{} ran {path}", event.who())))
+        let (user, path) = (event.user_name()?, event.process_executable()?);
+        let foreign = self.users.iter().any(|service| user == *service)
+            && !self.allow.iter().any(|folder| path.starts_with(folder));
+        foreign.then(|| alert(MEDIUM, format!("{user} ran {path}")))
     }
 }
 

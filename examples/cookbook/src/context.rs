@@ -1,5 +1,6 @@
 use ocellus_sdk::prelude::*;
 
+const TOOLS: [&str; 3] = ["useradd", "usermod", "adduser"];
 static PACKAGES: Set = Set::of(known::PACKAGE_MANAGERS);
 
 /// An account is made or changed: noise from a package, routine at a terminal, news otherwise.
@@ -13,10 +14,13 @@ impl Rule for AccountChange {
     }
 
     fn interests(&self) -> Vec<Interest> {
-        vec![Interest::exec().one_of(fields::PROCESS_NAME, ["useradd", "usermod", "adduser"])]
+        vec![Interest::exec().one_of(fields::PROCESS_NAME, TOOLS)]
     }
 
     fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+        if !TOOLS.contains(&event.process_name()?.as_str()) {
+            return None;
+        }
         if event.has_ancestor(&PACKAGES) {
             return Some(tag("account-change"));
         }

@@ -21,10 +21,12 @@ impl Rule for FreshRootProgram {
     }
 
     fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+        let by_service = event.user_effective_id().as_deref() == Some("0")
+            && event.number(fields::PROCESS_INTERACTIVE) == Some(0);
         // The clock of a rule is the event: times are nanoseconds since the epoch.
         let age = event.timestamp()?.checked_sub(event.ocellus_exe_ctime()?)?;
         let path = event.process_executable()?;
-        (age < 10 * MINUTE_NS && !path.starts_with("/usr/")).then(|| {
+        (by_service && age < 10 * MINUTE_NS && !path.starts_with("/usr/")).then(|| {
             alert(MEDIUM, format!("{path} is {} s old and runs as root", age / 1_000_000_000))
         })
     }

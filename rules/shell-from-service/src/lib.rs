@@ -7,6 +7,9 @@ use ocellus_sdk::prelude::*;
 /// Services whose command name carries a version, for example `php-fpm8.2`.
 const VERSIONED: [&str; 3] = ["php-fpm", "php-cgi", "postgres"];
 
+/// The programs that Java is.
+const JAVA: [&str; 2] = ["java", "jspawnhelper"];
+
 /// What tells a Java process that serves a network from one that builds software.
 const JAVA_SERVERS: [&str; 12] = [
     "catalina",
@@ -85,23 +88,39 @@ impl Rule for ShellFromService {
             shell().one_of(fields::PROCESS_PARENT_NAME, services),
             shell().prefix(fields::PROCESS_PARENT_NAME, VERSIONED),
             shell()
-                .one_of(fields::PROCESS_PARENT_NAME, ["java", "jspawnhelper"])
+                .one_of(fields::PROCESS_PARENT_NAME, JAVA)
                 .contains(fields::PROCESS_PARENT_ARGS, JAVA_SERVERS),
         ]
     }
 
     fn on_event(&mut self, event: &Event) -> Option<Verdict> {
+        let service = event.process_parent_name()?;
+        let is_shell = known::SHELLS.contains(&event.process_name()?.as_str());
+        if !is_shell || !self.is_service(&service, event) {
+            return None;
+        }
         let args = event.process_args();
         let command = args.iter().skip_while(|arg| *arg != "-c").nth(1);
         if command.is_some_and(|command| self.is_by_design(command)) {
             return None;
         }
-        let service = event.process_parent_name()?;
         Some(alert(HIGH, format!("{service} started a shell: {}", event.command())))
     }
 }
 
 impl ShellFromService {
+    /// Whether the parent, of this name, serves a network.
+    fn is_service(&self, name: &str, event: &Event) -> bool {
+        let serves_by_java = || {
+            let args = event.process_parent_args();
+            args.iter().any(|arg| JAVA_SERVERS.iter().any(|server| arg.contains(server)))
+        };
+        known::NETWORK_SERVICES.contains(&name)
+            || self.services.iter().any(|service| service == name)
+            || VERSIONED.iter().any(|beginning| name.starts_with(beginning))
+            || (JAVA.contains(&name) && serves_by_java())
+    }
+
     fn is_by_design(&self, command: &str) -> bool {
         if self.allow.iter().any(|allowed| command.starts_with(allowed.as_str())) {
             return true;

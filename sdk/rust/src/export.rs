@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 pub use crate::bindings::exports::ocellus::rule::carry::Saved as LoweredSaved;
 #[cfg(feature = "batch")]
-pub use crate::bindings::ocellus::rule::packed::{Batch, Candidate};
+pub use crate::bindings::ocellus::rule::packed::Batch;
 use crate::bindings::ocellus::rule::types;
 #[cfg(feature = "batch")]
 pub use crate::bindings::ocellus::rule::types::BatchHit;
@@ -14,7 +14,7 @@ pub use crate::bindings::ocellus::rule::types::Metadata;
 use crate::carry::{self, Saved};
 use crate::interest::Test;
 #[cfg(feature = "batch")]
-use crate::packed::Packed;
+use crate::packed::{Packed, parts};
 use crate::{Config, Event, Interest, Match, Rule, RuleInfo, Verdict};
 
 thread_local! {
@@ -70,15 +70,16 @@ pub fn on_batch(batch: Batch) -> Vec<types::BatchHit> {
     RULES.with_borrow_mut(|rules| {
         let mut hits = Vec::new();
         let mut starts_batch = true;
-        for Candidate { event: position, rule } in candidates.iter().copied() {
-            let (Some(place), Some(judge)) =
-                (events.get(position as usize), rules.get_mut(rule as usize))
-            else {
+        for candidate in candidates {
+            let (position, rule) = parts(*candidate);
+            let (Some(place), Some(judge)) = (events.get(position), rules.get_mut(rule)) else {
                 continue;
             };
-            let words = words.get(place.words as usize..).unwrap_or_default();
-            let text = text.get(place.text as usize..).unwrap_or_default();
+            let (words_start, text_start) = parts(*place);
+            let words = words.get(words_start..).unwrap_or_default();
+            let text = text.get(text_start..).unwrap_or_default();
             let event = Event::of_packed(Packed { columns: *columns, words, text });
+            let (position, rule) = (position as u32, rule as u32);
             #[cfg(target_arch = "wasm32")]
             crate::host::look_at(position, starts_batch);
             starts_batch = false;
@@ -218,8 +219,9 @@ mod tests {
     /// The same, of a packed event.
     #[cfg(feature = "batch")]
     fn said(name: &str, rules: &[u32]) -> Vec<String> {
-        let candidates = rules.iter().map(|rule| Candidate { event: 0, rule: *rule }).collect();
-        let (events, words, text) = FakeEvent::exec(&format!("/usr/bin/{name}"), [name]).pack();
+        // The event 0 is at the start of words and text.
+        let (events, candidates) = (vec![0], rules.iter().copied().map(u64::from).collect());
+        let (words, text) = FakeEvent::exec(&format!("/usr/bin/{name}"), [name]).pack();
         let columns = crate::field::FIELD_COUNT as u32;
         let hits = on_batch(Batch { columns, events, candidates, words, text });
         hits.iter().map(|hit| format!("{} {}", hit.rule, tags(&hit.verdict))).collect()

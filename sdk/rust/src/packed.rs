@@ -50,9 +50,9 @@ fn refer(text: &str, word: u64) -> Option<&str> {
     text.get(start..start + len)
 }
 
-/// A length, and a start.
+/// A length and a start, or two positions.
 #[inline]
-fn parts(word: u64) -> (usize, usize) {
+pub(crate) fn parts(word: u64) -> (usize, usize) {
     ((word >> 32) as usize, (word & 0xffff_ffff) as usize)
 }
 

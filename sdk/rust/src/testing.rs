@@ -177,9 +177,7 @@ impl FakeEvent {
 
     /// The event as the sensor packs it, with a column for each field in their order.
     #[cfg(all(test, feature = "batch"))]
-    pub(crate) fn pack(
-        &self,
-    ) -> (Vec<crate::bindings::ocellus::rule::packed::Place>, Vec<u64>, String) {
+    pub(crate) fn pack(&self) -> (Vec<u64>, String) {
         fn push(text: &mut String, own: &str) -> u64 {
             let word = (own.len() as u64) << 32 | text.len() as u64;
             text.push_str(own);
@@ -201,8 +199,7 @@ impl FakeEvent {
                 Value::Flag(flag) => u64::from(*flag),
             };
         }
-        let place = crate::bindings::ocellus::rule::packed::Place { words: 0, text: 0 };
-        (vec![place], words, text)
+        (words, text)
     }
 
     pub(crate) fn value(&self, field: u32) -> Option<&Value> {

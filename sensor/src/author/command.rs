@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::explain::config_of;
 use super::new::Template;
 use super::testing::{self, Options, junit};
-use super::{bench, component, diff, events, explain, inspect, open, sign, stats, watch};
-use crate::cli::{DiffArgs, RulesCommand, TestArgs};
+use super::{bench, cache, component, diff, events, explain, inspect, open, sign, stats, watch};
+use crate::cli::{DiffArgs, DiffOn, RulesCommand, TestArgs};
 use crate::config::Config;
 use crate::recording::RECORDING_BYTES_MAX;
 use crate::rules::build::Language;
@@ -19,6 +19,9 @@ use crate::rules::signature::TrustedKey;
 use crate::rules::trial::Trial;
 use crate::rules::{Directory, Metering, RuleSet, build};
 use crate::run;
+
+/// How long `rules diff --on live` captures this host unless it is told.
+const LIVE: Duration = Duration::from_secs(60);
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -31,7 +34,8 @@ pub fn command(command: &RulesCommand, out: &mut dyn Write) -> Outcome {
             Ok(out.write_all(template.make(name, r#in)?.as_bytes())?)
         }
         RulesCommand::Build { dir, output } => {
-            let built = build::build(dir, output.as_deref().unwrap_or(Path::new(".")))?;
+            let to = output.as_deref().unwrap_or(Path::new("."));
+            let built = build::build(dir, to, cache().as_deref())?;
             Ok(writeln!(out, "{}", built.display())?)
         }
         RulesCommand::Keys { name, password_file, no_password } => {
@@ -200,12 +204,15 @@ fn diff(args: &DiffArgs, out: &mut dyn Write) -> Outcome {
         diff.compare(&event, &mut a, &mut b);
         true
     };
-    match (&args.on, args.live) {
-        (Some(recording), _) => events::replay(recording, RuleSet::new(), &mut each)?,
-        (None, seconds) => {
+    match (&args.on, args.duration) {
+        (DiffOn::Recording(_), Some(_)) => return Err("--duration is for `--on live`".into()),
+        (DiffOn::Recording(recording), None) => {
+            events::replay(recording, RuleSet::new(), &mut each)?
+        }
+        (DiffOn::Live, seconds) => {
             let scratch = build::Scratch::new()?;
             let recording = scratch.path().join("live.ocellus");
-            capture(&recording, Duration::from_secs(seconds.unwrap_or_default()))?;
+            capture(&recording, seconds.map_or(LIVE, Duration::from_secs))?;
             events::replay(&recording, RuleSet::new(), &mut each)?
         }
     };

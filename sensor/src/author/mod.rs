@@ -24,10 +24,12 @@ pub use command::{command, cost_sheet};
 pub(crate) use explain::config_of;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
+use crate::error_chain::ErrorChain;
 use crate::rules::build::{self, BuildError};
 use crate::rules::{
-    EngineError, LoadError, Loader, Metering, Permissions, Prepared, RuleEngine, Settings,
+    Cache, EngineError, LoadError, Loader, Metering, Permissions, Prepared, RuleEngine, Settings,
 };
 
 /// Why a component cannot be used.
@@ -78,7 +80,7 @@ pub fn component(path: &Path) -> Result<Component, ComponentError> {
     }
     let folder = path.canonicalize().map_err(read_error)?;
     let scratch = build::Scratch::new()?;
-    let built = build::build(&folder, scratch.path())?;
+    let built = build::build(&folder, scratch.path(), cache().as_deref())?;
     let wasm = std::fs::read(&built).map_err(read_error)?;
     Ok(Component { name: name_of(&built), path: path.to_owned(), wasm })
 }
@@ -87,8 +89,36 @@ fn name_of(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A loader without a cache, which grants all that a rule may ask for.
+/// A loader which grants all that a rule may ask for.
 pub fn open(metering: Metering) -> Result<Loader, ComponentError> {
     let settings = Settings { permissions: Permissions::ALL, ..Settings::default() };
-    Ok(Loader::new(RuleEngine::new(metering)?).with_settings(settings))
+    let loader = Loader::new(RuleEngine::new(metering)?).with_settings(settings);
+    Ok(match cache() {
+        Some(cache) => loader.with_cache(cache),
+        None => loader,
+    })
+}
+
+/// Where this user's commands keep compiled code, and components that take long to build. None
+/// where that cannot be: then all is made anew, and standard error says once why.
+pub(crate) fn cache() -> Option<Arc<Cache>> {
+    static CACHE: OnceLock<Option<Arc<Cache>>> = OnceLock::new();
+    let open = || {
+        let cache = Cache::open(&cache_folder()?);
+        let told = cache.inspect_err(|error| {
+            eprintln!("ocellus: all is built and compiled anew: {}", ErrorChain(error));
+        });
+        told.ok().map(Arc::new)
+    };
+    CACHE.get_or_init(open).clone()
+}
+
+/// As the XDG Base Directory Specification has it, by which a path that is relative does not count.
+fn cache_folder() -> Option<PathBuf> {
+    let folder = |variable: &str| {
+        let path = std::env::var_os(variable).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    Some(caches?.join("ocellus"))
 }

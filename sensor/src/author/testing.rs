@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::rules::trial::Trial;
 use crate::rules::{InstallError, LoadError, Loader, Metering, Prepared, RuleSet};
 
-pub use check::{InterestCheck, Proof};
+pub use check::{InterestCheck, Proof, RuleCheck};
 pub(crate) use check::{time_ns, title};
 pub use junit::junit;
 
@@ -89,7 +89,7 @@ pub struct Report {
 impl Report {
     pub fn failed(&self) -> usize {
         let outcomes = self.outcomes.iter().filter(|outcome| !outcome.failures.is_empty()).count();
-        let interests = self.interests.as_ref().is_some_and(|check| check.proof() == Proof::Hides);
+        let interests = self.interests.as_ref().is_some_and(InterestCheck::hides);
         outcomes + usize::from(interests) + usize::from(self.fuel_exceeded().is_some())
     }
 

@@ -18,7 +18,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use ocellus_ebpf::abi::{KIND_COUNT, Kind, LOST_COUNT, LostCause};
 use ocellus_ebpf::btf::cut_for_probes;
 
-use attach::{Attached, TASKS_PROGRAM, attach_probes, load_tasks};
+use attach::{Attached, Spares, TASKS_PROGRAM, attach_probes, load_tasks};
 use connector::Connector;
 use ids::{Ids, Without, attach_ids};
 
@@ -35,10 +35,6 @@ const SLOTS_MIN: usize = 8;
 const SLOTS_MAX: usize = 128;
 /// What the task iterator may write at most: four million processes, the kernel's own limit.
 const TASK_BYTES_MAX: u64 = TaskStart::SIZE_BYTES as u64 * (1 << 22);
-
-/// From this kernel on tasks may be preempted inside a tracepoint, so that each probe gets spares
-/// (`marks.h`). Before, spares would only cost time.
-const SPARE_SINCE: (u8, u8) = (6, 19);
 
 /// The probes, attached, and the ring that they write to.
 pub struct Ebpf {
@@ -60,21 +56,18 @@ struct Variant {
     slots: u32,
     free_slots: u32,
     only_raw: bool,
-    spare: bool,
+    spares: Spares,
     ids_without: Without,
 }
 
 impl Default for Variant {
     fn default() -> Self {
         let slots = scratch_slots();
-        let (major, minor) = SPARE_SINCE;
-        let since = KernelVersion::new(major, minor, 0);
-        let spare = KernelVersion::current().map_or(true, |now| now >= since);
         Variant {
             slots,
             free_slots: slots,
             only_raw: false,
-            spare,
+            spares: Spares::needed(),
             ids_without: Without::default(),
         }
     }
@@ -123,10 +116,14 @@ impl Ebpf {
         Ebpf::open_with(settings, &Variant { only_raw: true, ..Variant::default() })
     }
 
-    /// For tests: each probe has its spares, on any kernel.
+    /// For tests: each probe that has spares gets them, on any kernel, or none does.
     #[doc(hidden)]
-    pub fn open_spare(settings: &CaptureSettings) -> Result<Ebpf, BackendError> {
-        Ebpf::open_with(settings, &Variant { spare: true, ..Variant::default() })
+    pub fn open_with_spares(
+        settings: &CaptureSettings,
+        spares: bool,
+    ) -> Result<Ebpf, BackendError> {
+        let spares = if spares { Spares::ALL } else { Spares::default() };
+        Ebpf::open_with(settings, &Variant { spares, ..Variant::default() })
     }
 
     /// For tests: as on a kernel that refuses probes of functions by fentry, and by kprobe too.
@@ -157,7 +154,7 @@ impl Ebpf {
             None => None,
         };
         let kernel_has_btf = settings.btf.is_none() || own.is_some();
-        let config = [settings.args_max, settings.env_max, variant.spare.into()];
+        let config = [settings.args_max, settings.env_max, variant.spares.bits()];
         let mut programs = loader
             .btf(Some(&btf.types))
             .map_max_entries("ring", settings.ring_bytes)
@@ -173,9 +170,15 @@ impl Ebpf {
         let own = &own.as_ref().unwrap_or(&btf).targets;
         let only_raw = variant.only_raw || !kernel_has_btf;
         // Before forks: whose fork is seen, of that process every change is.
-        let Ids { statuses: id_probes, attached: ids, connector } =
-            attach_ids(&mut programs, own, only_raw, settings.ids, variant.ids_without);
-        let (mut probes, mut attached) = attach_probes(&mut programs, own, only_raw, variant.spare);
+        let Ids { statuses: id_probes, attached: ids, connector } = attach_ids(
+            &mut programs,
+            own,
+            only_raw,
+            settings.ids,
+            (variant.spares, variant.ids_without),
+        );
+        let (mut probes, mut attached) =
+            attach_probes(&mut programs, own, only_raw, variant.spares.tracepoints);
         attached.extend(ids);
         if !probes.iter().any(ProbeStatus::attached) {
             let reasons: Vec<String> = probes.iter().map(ProbeStatus::to_string).collect();
@@ -206,6 +209,12 @@ impl Ebpf {
             each(&record);
         }
         max_records
+    }
+
+    /// For tests: how many events of a kind the spare probes saw instead of the first one.
+    #[doc(hidden)]
+    pub fn stood_in(&self, kind: Kind) -> Result<u64, BackendError> {
+        self.counter(LostCause::Preempted, kind)
     }
 
     /// Records lost since the backend was opened, summed over CPUs.

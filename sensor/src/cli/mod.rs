@@ -19,7 +19,7 @@ use crate::sink::Format;
 pub use fleet::FleetRules;
 pub use man::man_page;
 use rules::RULES_EXAMPLES;
-pub use rules::{DiffArgs, RulesCommand, StatsArgs, TestArgs};
+pub use rules::{DiffArgs, DiffOn, RulesCommand, StatsArgs, TestArgs};
 pub use schema::{index_template, schema_page};
 
 const ABOUT: &str =

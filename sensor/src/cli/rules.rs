@@ -1,5 +1,6 @@
 //! The command line of `ocellus rules`: the author's loop.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -51,7 +52,7 @@ Examples:
 const DIFF_EXAMPLES: &str = "\
 Examples:
   ocellus rules diff old.wasm new.wasm --on day.ocellus
-  ocellus rules diff old.wasm my-rule --live 60
+  ocellus rules diff old.wasm my-rule --on live --duration 60
 
 Exit status 1: they differ.";
 
@@ -226,16 +227,29 @@ pub struct DiffArgs {
     /// The new version
     #[arg(value_hint = ValueHint::AnyPath)]
     pub b: PathBuf,
-    /// Recording to compare them on
-    #[arg(long, value_name = "RECORDING", value_hint = ValueHint::FilePath)]
-    #[arg(required_unless_present = "live", conflicts_with = "live")]
-    pub on: Option<PathBuf>,
-    /// Capture so many seconds of this host, and compare them on that
+    /// Recording to compare them on; or `live`: this host, for a while
+    #[arg(long, value_name = "RECORDING|live", value_hint = ValueHint::FilePath)]
+    pub on: DiffOn,
+    /// Seconds of `--on live` [default: 60; SIGINT ends them early]
     #[arg(long, value_name = "S")]
-    pub live: Option<u64>,
+    pub duration: Option<u64>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What two versions of a rule are compared on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiffOn {
+    /// This host. A recording of that name is `./live`.
+    Live,
+    Recording(PathBuf),
+}
+
+impl From<OsString> for DiffOn {
+    fn from(text: OsString) -> DiffOn {
+        if text == "live" { DiffOn::Live } else { DiffOn::Recording(text.into()) }
+    }
 }
 
 /// The languages that there is a template for, and their other names.

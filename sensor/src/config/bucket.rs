@@ -59,11 +59,7 @@ impl RuleBucket {
             let what = format!("{bucket:?} is not 1 to 128 letters, digits, `-` and `_`");
             return Err(("rules.nats.bucket", what));
         }
-        match &self.tls {
-            Some(tls) if tls.cert_file.is_some() != tls.key_file.is_some() => {
-                Err(("rules.nats.tls", "cert_file and key_file go together".to_owned()))
-            }
-            _ => Ok(()),
-        }
+        let tls = self.tls.as_ref().map_or(Ok(()), TlsSettings::check);
+        tls.map_err(|what| ("rules.nats.tls", what))
     }
 }

@@ -327,9 +327,7 @@ impl Output {
 
     fn check_tls(&self) -> Result<(), Wrong> {
         let Some(tls) = &self.tls else { return Ok(()) };
-        if tls.cert_file.is_some() != tls.key_file.is_some() {
-            return Err(("tls", "cert_file and key_file go together".to_owned()));
-        }
+        tls.check().map_err(|what| ("tls", what))?;
         if self.url.as_ref().is_some_and(|url| url.starts_with("http://")) {
             return Err(("tls", "the url says http, which is without TLS".to_owned()));
         }

@@ -7,7 +7,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use crate::digest::Algorithm;
+use crate::digest::{Algorithm, hex};
 use crate::input::Digests;
 
 /// Bytes read at a time. Each digest passes over them once more, so they must stay in the cache of
@@ -18,7 +18,7 @@ pub const CHUNK_BYTES: usize = 128 << 10;
 pub fn sha512_hex(parts: &[&[u8]]) -> String {
     let mut digest = Sha512::new();
     parts.iter().for_each(|part| digest.update(part));
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest.finalize())
 }
 
 /// The SHA-256 of some bytes.
@@ -78,14 +78,7 @@ fn update(digest: &mut Option<impl Digest>, bytes: &[u8]) {
 }
 
 fn finish(digest: Option<impl Digest>) -> Option<String> {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let bytes = digest?.finalize();
-    let mut hex = String::with_capacity(2 * bytes.len());
-    for byte in bytes.iter() {
-        hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        hex.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    Some(hex)
+    Some(hex(&digest?.finalize()))
 }
 
 /// Why a file was not read to its end.

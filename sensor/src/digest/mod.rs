@@ -69,6 +69,13 @@ impl Default for HashSettings {
     }
 }
 
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
 impl HashResult {
     /// The answer for a file of which there are no digests.
     pub fn without_digests(id: FileId, status: HashStatus, detail: Option<String>) -> HashResult {

@@ -8,8 +8,9 @@ use super::{buckets, servers};
 use crate::author::{self, ComponentError};
 use crate::config::{RuleBucket, Rules};
 use crate::digest::hasher::sha256;
+use crate::digest::hex;
 use crate::nats::client::{Client, NatsError};
-use crate::net::{PeerError, hex};
+use crate::net::PeerError;
 use crate::rules::signature::{self, NotVouched, signature_path};
 use crate::rules::{Metering, Refusal, check_name};
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::source::COMPONENT_SUFFIX;
 use super::{CommandError, buckets, servers};
 use crate::config::RuleBucket;
+use crate::digest::hex;
 use crate::nats::bucket::key_of;
 use crate::nats::client::Client;
-use crate::net::hex;
 use crate::rules::{ComponentStats, Mode};
 
 /// A host that said nothing for so long, three times what it takes to say it, is silent.

@@ -333,7 +333,7 @@ impl Source {
             let what = "with the others it has more bytes than `rules.nats.max_size` allows";
             return Err(Trouble::Refused(Refusal::Object(what.to_owned())));
         }
-        let signature = self.signature(client, wanted)?;
+        let signature = self.signature(client, name, wanted)?;
         let kept = self.store.get(name).filter(|kept| wanted.wasm.sha256() == Some(kept.sha256));
         let wasm = match kept.and_then(|_| self.store.read(name)) {
             Some(wasm) => wasm,
@@ -344,7 +344,12 @@ impl Source {
         self.store.put(name, &wasm, signature.as_deref()).map_err(Trouble::Store)
     }
 
-    fn signature(&self, client: &mut Client, wanted: &Wanted) -> Result<Option<Vec<u8>>, Trouble> {
+    fn signature(
+        &self,
+        client: &mut Client,
+        name: &str,
+        wanted: &Wanted,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
         let info = match &wanted.signature {
             None => return Ok(None),
             Some(Signature::Header(text)) => return Ok(Some(text.clone().into_bytes())),
@@ -354,7 +359,6 @@ impl Source {
             let reason = NotVouched::Malformed("it is too long".to_owned());
             return Err(Trouble::Refused(reason.into()));
         }
-        let name = wanted.wasm.name.trim_end_matches(COMPONENT_SUFFIX);
         self.get(client, info, name, wanted).map(Some)
     }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::view::mode;
 use super::{Output, Report};
 use crate::bytesize::ByteSize;
 use crate::rules::ComponentStats;
@@ -107,7 +106,7 @@ fn components(text: &mut String, before: &Report, now: &Report, seconds: f64) {
             text,
             "{:<28}{:<11}{candidates:>10.1}{calls:>10.1}{:>10.1}{:>10.1}{hits:>8}{:>8}{:>10}",
             component.name,
-            mode(component),
+            component.state(component.mode),
             component.cost.p50_ns as f64 / 1e3,
             component.cost.p99_ns as f64 / 1e3,
             component.counters.faults(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Report;
 use crate::bytesize::ByteSize;
 use crate::fleet::FleetStatus;
-use crate::rules::{ComponentStats, overview, sheet};
+use crate::rules::{overview, sheet};
 use crate::table::grouped;
 
 /// The report on one screen.
@@ -107,12 +107,4 @@ pub fn rules_list(report: &Report) -> String {
 pub fn rules_stats(report: &Report) -> String {
     let events = grouped(report.events.delivered);
     format!("{}{events} events delivered\n", sheet(&report.rules.components))
-}
-
-/// The mode, or that it is in quarantine.
-pub(super) fn mode(component: &ComponentStats) -> &'static str {
-    match component.quarantined_until_ns {
-        Some(_) => "quarantine",
-        None => component.mode.as_str(),
-    }
 }

@@ -15,7 +15,8 @@ use super::client::{Client, NatsError};
 use super::watch::Watch;
 use super::wire::Message;
 use crate::digest::hasher::sha256;
-use crate::net::{hex, random_bytes};
+use crate::digest::hex;
+use crate::net::random_bytes;
 
 /// Bytes of a piece, as other clients have it.
 const CHUNK_BYTES: usize = 128 << 10;

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::Servers;
 use super::wire::{Message, Wire};
-use crate::net::{hex, random_bytes};
+use crate::digest::hex;
+use crate::net::random_bytes;
 
 /// There is no stream of this name.
 const STREAM_NOT_FOUND: u64 = 10_059;
@@ -74,7 +75,7 @@ pub(crate) struct Client {
     pub wire: Wire,
     /// Replies come to `INBOX.NUMBER`.
     inbox: String,
-    /// Number of the next reply.
+    /// Number of the next reply or subscription.
     next: u64,
     /// What came for others while an answer was waited for.
     pub(super) aside: VecDeque<Message>,
@@ -88,18 +89,22 @@ impl Client {
         Ok(Client { wire, inbox, next: 1, aside: VecDeque::new() })
     }
 
-    /// Where the next reply is to go, and its number.
-    pub(crate) fn reply_to(&mut self) -> (u64, String) {
+    fn number(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
+        number
+    }
+
+    /// Where the next reply is to go, and its number.
+    pub(crate) fn reply_to(&mut self) -> (u64, String) {
+        let number = self.number();
         (number, format!("{}.{number}", self.inbox))
     }
 
     /// A subject to which others send than those who answer. JetStream wants a subscription to
     /// the very subject, not to one that covers it.
     pub(super) fn subscribe(&mut self) -> io::Result<String> {
-        let number = self.next;
-        self.next += 1;
+        let number = self.number();
         let subject = format!("{}.watch.{number}", self.inbox);
         self.wire.subscribe(&subject, number)?;
         Ok(subject)

@@ -1,7 +1,8 @@
 //! How long to wait before another attempt.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
+
+use super::random;
 
 const FIRST: Duration = Duration::from_millis(100);
 /// A receiver that comes back gets its events soon after; and a thousand hosts that wait for it
@@ -25,7 +26,7 @@ impl Backoff {
     pub(crate) fn next(&mut self) -> Duration {
         let longest = self.next;
         self.next = (longest * 2).min(LONGEST);
-        longest - longest.mul_f64(random() / 2.0)
+        longest - longest.mul_f64(fraction() / 2.0)
     }
 
     /// It went well.
@@ -34,9 +35,9 @@ impl Backoff {
     }
 }
 
-/// A number from 0 to 1. The seed of a hash map is random, and is all that is needed here.
-fn random() -> f64 {
-    (RandomState::new().hash_one(0_u8) >> 11) as f64 / (1_u64 << 53) as f64
+/// From 0 to 1, at random.
+fn fraction() -> f64 {
+    (random() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

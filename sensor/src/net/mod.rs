@@ -29,14 +29,12 @@ fn read_error(path: &std::path::Path, source: std::io::Error) -> SecretError {
     SecretError::Read { path: PathBuf::from(path), source }
 }
 
-/// Bytes that will not come again: the keys of a hash map are random.
-pub(crate) fn random_bytes() -> [u8; 16] {
-    let half = || RandomState::new().hash_one(0_u8).to_be_bytes();
-    let (first, second) = (half(), half());
-    std::array::from_fn(|index| if index < 8 { first[index] } else { second[index - 8] })
+/// A number that will not come again: the keys of a hash map are random.
+fn random() -> u64 {
+    RandomState::new().hash_one(0_u8)
 }
 
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Bytes that will not come again.
+pub(crate) fn random_bytes() -> [u8; 16] {
+    (u128::from(random()) << 64 | u128::from(random())).to_be_bytes()
 }

@@ -23,6 +23,16 @@ pub struct TlsSettings {
     pub key_file: Option<PathBuf>,
 }
 
+impl TlsSettings {
+    /// An error says what is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.cert_file.is_some() == self.key_file.is_some() {
+            true => Ok(()),
+            false => Err("cert_file and key_file go together".to_owned()),
+        }
+    }
+}
+
 /// TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {

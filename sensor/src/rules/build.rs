@@ -6,9 +6,11 @@
 
 mod c;
 mod go;
+mod reuse;
 mod rust;
 mod script;
 pub(crate) mod sdk;
+mod source;
 mod tools;
 mod zig;
 
@@ -17,6 +19,7 @@ pub(crate) use tools::Scratch;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use super::cache::Cache;
 use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding, decode};
 use wit_parser::{Resolve, SourceMap, WorldKey};
 
@@ -56,6 +59,8 @@ pub enum BuildError {
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the compiled code exports no `{0}`; in Rust, is `ocellus_sdk::rule!(...)` there?")]
     NoExport(&'static str),
+    #[error("{path} has more than {} files; is that a rule's folder?", source::FILES_MAX)]
+    TooMany { path: PathBuf },
     #[error("cannot {action} {path}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
 }
@@ -92,7 +97,10 @@ impl Language {
 ///
 /// The file appears whole or not at all, so `out` may lie in a folder that a sensor watches.
 /// The compiler's messages go to stderr.
-pub fn build(project: &Path, out: &Path) -> Result<PathBuf, BuildError> {
+///
+/// What was built before of the same comes from `cache`, where the language's own tools would
+/// build all of it anew.
+pub fn build(project: &Path, out: &Path, cache: Option<&Cache>) -> Result<PathBuf, BuildError> {
     let project = project.canonicalize().map_err(io("read", project))?;
     let component = match Language::detect(&project) {
         None => return Err(BuildError::NotARule(project)),
@@ -100,8 +108,8 @@ pub fn build(project: &Path, out: &Path) -> Result<PathBuf, BuildError> {
         Some(Language::C) => wrap_in_world(&c::core_module(&project)?)?,
         Some(Language::Go) => wrap_in_world(&go::core_module(&project)?)?,
         Some(Language::Zig) => wrap_in_world(&zig::core_module(&project)?)?,
-        Some(Language::JavaScript) => script::javascript(&project)?,
-        Some(Language::Python) => script::python(&project)?,
+        Some(Language::JavaScript) => script::javascript(&project, cache)?,
+        Some(Language::Python) => script::python(&project, cache)?,
     };
     check_exports(&component)?;
     let name = project.file_name().unwrap_or("rule".as_ref());
@@ -197,7 +205,7 @@ mod tests {
     #[test]
     fn a_folder_without_a_rule_says_what_is_missing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let error = build(folder.path(), folder.path()).expect_err("it is empty");
+        let error = build(folder.path(), folder.path(), None).expect_err("it is empty");
         assert!(error.to_string().contains("it has no Cargo.toml, rule.{c,js,py,zig} or go.mod"));
     }
 

@@ -1,5 +1,6 @@
 //! Compiled code on disk, so that a component is compiled once and not at each start: compiling a
-//! JavaScript engine takes seconds, taking its code from here a few milliseconds.
+//! JavaScript engine takes seconds, taking its code from here a few milliseconds. The commands for
+//! authors keep here, too, what slow tools built.
 //!
 //! What is in here runs as machine code of the sensor. So the directory and each file must belong
 //! to root or to the sensor's user, and nobody else may write to them; both are checked through the
@@ -24,18 +25,20 @@ use wasmtime::component::Component;
 
 use super::precompiled::TrustedCode;
 use super::trust::{self, Untrusted};
+use crate::digest::hex;
 
 /// First bytes of an entry: what it is, and the version of this layout.
 const MAGIC: &[u8; 16] = b"ocellus code 01\n";
-/// Magic and SHA-256 of the code come before the code.
+/// Magic and SHA-256 of the content come before the content.
 const HEADER_BYTES: usize = MAGIC.len() + 32;
-/// Largest entry: code is at most some ten times as large as its component.
+/// Largest entry. Code is at most some ten times as large as its component.
 const ENTRY_BYTES_MAX: u64 = 1 << 30;
 /// So many entries are kept, and so many bytes of them; the longest unused ones go first.
 const ENTRIES_MAX: usize = 128;
 const CACHE_BYTES_MAX: u64 = 1 << 30;
-/// Ends the names of entries.
-const SUFFIX: &str = ".code";
+/// Ends the names of entries with compiled code, and of those with components.
+const CODE: &str = ".code";
+const BUILT: &str = ".wasm";
 /// Starts the names of files that are being written.
 const UNFINISHED: &str = ".new-";
 /// Age after which nobody is writing such a file any more.
@@ -90,26 +93,43 @@ impl Cache {
     /// The compiled code of a component, by the SHA-256 of its bytes.
     pub(super) fn get(&self, engine: &Engine, digest: &[u8]) -> Option<Component> {
         let name = entry_name(engine, digest);
-        let ignored = |why: &dyn std::fmt::Display| {
-            tracing::debug!(entry = name, "the code cache has no usable entry: {why}");
-        };
-        let bytes = self.read(&name).inspect_err(|error| ignored(error)).ok()?;
-        let Some(code) = verified_code(&bytes) else {
-            ignored(&"it is damaged");
+        let entry = self.entry(&name)?;
+        let code = TrustedCode::new(&entry[HEADER_BYTES..]);
+        code.load(engine).inspect_err(|error| ignored(&name, error)).ok()
+    }
+
+    /// A component that was built, by the SHA-256 of all that it was built of.
+    pub(super) fn built(&self, inputs: &[u8; 32]) -> Option<Vec<u8>> {
+        let mut entry = self.entry(&(hex(inputs) + BUILT))?;
+        entry.drain(..HEADER_BYTES);
+        Some(entry)
+    }
+
+    /// Keep a component that was built. A failure costs time at the next build, nothing else.
+    pub(super) fn keep_built(&self, inputs: &[u8; 32], component: &[u8]) {
+        self.keep(&(hex(inputs) + BUILT), component);
+    }
+
+    /// An entry with its header, if it is there and whole.
+    fn entry(&self, name: &str) -> Option<Vec<u8>> {
+        let entry = self.read(name).inspect_err(|error| ignored(name, error)).ok()?;
+        if !is_whole(&entry) {
+            ignored(name, &"it is damaged");
             return None;
-        };
-        TrustedCode::new(code).load(engine).inspect_err(|error| ignored(error)).ok()
+        }
+        Some(entry)
     }
 
     /// Keep the compiled code of a component. A failure costs time at the next start, nothing else.
     pub(super) fn put(&self, engine: &Engine, digest: &[u8], component: &Component) {
-        let name = entry_name(engine, digest);
-        let written = component
-            .serialize()
-            .map_err(|error| io::Error::other(format!("{error:#}")))
-            .and_then(|code| self.write(&name, &code))
-            .and_then(|()| self.evict());
-        if let Err(error) = written {
+        match component.serialize() {
+            Ok(code) => self.keep(&entry_name(engine, digest), &code),
+            Err(error) => tracing::warn!("compiled code cannot be kept: {error:#}"),
+        }
+    }
+
+    fn keep(&self, name: &str, content: &[u8]) {
+        if let Err(error) = self.write(name, content).and_then(|()| self.evict()) {
             tracing::warn!("cannot write to the code cache {}: {error}", self.path.display());
         }
     }
@@ -133,7 +153,7 @@ impl Cache {
     }
 
     /// Write an entry under another name first, so that nobody ever sees a half of it.
-    fn write(&self, name: &str, code: &[u8]) -> io::Result<()> {
+    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let unfinished = format!("{UNFINISHED}{}-{number}", std::process::id());
@@ -147,8 +167,8 @@ impl Cache {
         )?);
         let written = file
             .write_all(MAGIC)
-            .and_then(|()| file.write_all(&Sha256::digest(code)))
-            .and_then(|()| file.write_all(code))
+            .and_then(|()| file.write_all(&Sha256::digest(content)))
+            .and_then(|()| file.write_all(content))
             .and_then(|()| Ok(renameat(directory, unfinished.as_str(), directory, name)?));
         if written.is_err() {
             let _ = unlinkat(directory, unfinished.as_str(), UnlinkatFlags::NoRemoveDir);
@@ -168,7 +188,7 @@ impl Cache {
             let abandoned = now.duration_since(modified).is_ok_and(|age| age > UNFINISHED_AGE);
             if name.starts_with(UNFINISHED) && abandoned {
                 self.remove(&name);
-            } else if name.ends_with(SUFFIX) {
+            } else if name.ends_with(CODE) || name.ends_with(BUILT) {
                 entries.push((modified, metadata.size(), name));
             }
         }
@@ -189,11 +209,16 @@ impl Cache {
     }
 }
 
-/// The code of an entry, if the entry is whole.
-fn verified_code(entry: &[u8]) -> Option<&[u8]> {
-    let (header, code) = entry.split_at_checked(HEADER_BYTES)?;
-    let digest = header.strip_prefix(MAGIC)?;
-    (digest == Sha256::digest(code).as_slice()).then_some(code)
+/// Whether an entry is what its header says.
+fn is_whole(entry: &[u8]) -> bool {
+    let parts = entry.split_at_checked(HEADER_BYTES);
+    parts.is_some_and(|(header, content)| {
+        header.strip_prefix(MAGIC) == Some(Sha256::digest(content).as_slice())
+    })
+}
+
+fn ignored(name: &str, why: &dyn std::fmt::Display) {
+    tracing::debug!(entry = name, "the code cache has no usable entry: {why}");
 }
 
 /// An entry's name says for which component, and for which version and configuration of the engine
@@ -202,10 +227,7 @@ fn entry_name(engine: &Engine, digest: &[u8]) -> String {
     let mut hasher = Sha256Hasher(Sha256::new());
     hasher.0.update(digest);
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    let digest = hasher.0.finalize();
-    let mut name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    name.push_str(SUFFIX);
-    name
+    hex(&hasher.0.finalize()) + CODE
 }
 
 /// SHA-256 behind the interface through which wasmtime describes an engine.

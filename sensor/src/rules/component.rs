@@ -38,9 +38,9 @@ pub(super) struct Loaded {
     cost: Histogram,
     /// Time that the last restart took, in ms: a slow one is a fault that weighs more.
     restart_ms: u64,
-    /// Who vouches for it, in words.
     /// SHA-256 of the component, lower-case hex.
     digest: Arc<str>,
+    /// Who vouches for it, in words.
     vouched_for: Option<Arc<str>>,
 }
 
@@ -197,6 +197,9 @@ impl Loaded {
                 }
             }
         }
+        if let Some(instance) = &mut self.instance {
+            instance.host().end();
+        }
     }
 
     /// Whether it may judge `events` events now; they are counted.
@@ -291,7 +294,7 @@ impl Loaded {
         if let Err(failure) = self.ready_instance(events as u64) {
             return (taken, Err(failure));
         }
-        let candidates = batch.candidates.iter().copied();
+        let candidates = batch.candidates.iter().copied().map(wit::Candidate::of_word);
         let hits = self.lend(&shown, &wanted[..taken], candidates, call, |instance, blueprint| {
             instance.host().bytes += (batch.text.len() + 8 * batch.words.len()) as u64;
             instance.judge_batch(&blueprint.engine, &blueprint.budget, &batch)
@@ -307,8 +310,8 @@ impl Loaded {
         };
         for hit in hits {
             let event = shown[hit.event as usize];
-            let by = |one: &&wit::Candidate| (one.event, one.rule) == (event, hit.rule);
-            let wants = wanted[..taken].iter().any(|one| by(&one));
+            let by = |one: &wit::Candidate| (one.event, one.rule).cmp(&(event, hit.rule));
+            let wants = wanted[..taken].binary_search_by(by).is_ok();
             self.rules[hit.rule as usize].wants = if wants { event } else { NONE };
             self.take_hit(event, hit.rule, hit.verdict, call);
         }
@@ -330,7 +333,8 @@ impl Loaded {
         instance.host().begin(call.events, shown.iter().copied(), candidates, call.now_ns);
         instance.host().processes = call.processes.take();
         let one_in = if call.measures_all { 1 } else { CALLS_PER_SAMPLE };
-        let began = self.counters.calls.is_multiple_of(one_in).then(Instant::now);
+        let is_sample = call.measures_all || self.counters.calls.is_multiple_of(CALLS_PER_SAMPLE);
+        let began = is_sample.then(Instant::now);
         let told = judge(instance, &self.blueprint);
         let took = began.map(|began| began.elapsed().as_nanos() as u64);
         self.counters.fuel += instance.take_fuel();

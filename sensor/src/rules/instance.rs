@@ -136,7 +136,6 @@ impl Instance {
         engine.allow(&mut self.store, budget.time_ms);
         let result = on_event.call(&mut self.store, ());
         self.fuel += engine.spent(&self.store, budget.time_ms);
-        self.store.data_mut().end();
         result.map(|(hits,)| hits).map_err(|error| Failure::of(&error, &mut self.store))
     }
 
@@ -155,7 +154,6 @@ impl Instance {
         engine.allow(&mut self.store, time_ms);
         let result = on_batch.call(&mut self.store, (batch.clone(),));
         self.fuel += engine.spent(&self.store, time_ms);
-        self.store.data_mut().end();
         result.map(|(hits,)| hits).map_err(|error| Failure::of(&error, &mut self.store))
     }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker};
 
 use super::budget::{
@@ -21,6 +20,8 @@ use super::interest::Interests;
 use super::metadata::{self, Permissions, RuleInfo};
 use super::signature::{SignaturePolicy, Voucher};
 use super::{World, size, wasi, wit};
+use crate::digest::hasher::sha256;
+use crate::digest::hex;
 
 /// Whether a component's verdicts count.
 #[derive(
@@ -299,8 +300,8 @@ impl Loader {
 
     /// Keep compiled code in a cache.
     #[must_use]
-    pub fn with_cache(mut self, cache: Cache) -> Loader {
-        self.cache = Some(Arc::new(cache));
+    pub fn with_cache(mut self, cache: impl Into<Arc<Cache>>) -> Loader {
+        self.cache = Some(cache.into());
         self
     }
 
@@ -344,8 +345,8 @@ impl Loader {
             return Err(LoadError::ConfigTooLarge);
         }
         contract::check_format(wasm)?;
-        let digest = Sha256::digest(wasm);
-        let (component, from_cache) = self.compile(wasm, digest.as_slice())?;
+        let digest = sha256(wasm);
+        let (component, from_cache) = self.compile(wasm, &digest)?;
         let settings = self.settings.component(name);
         let mut blueprint = self.link(name, &component, config, &settings)?;
         let (mut instance, configured) = blueprint.start()?;
@@ -359,7 +360,6 @@ impl Loader {
         // Granted, but not asked for: then it is not seen.
         blueprint.environment &= rules.iter().any(|rule| rule.permissions.environment);
         instance.host().sees_environment = blueprint.environment;
-        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let operator = self.settings.clone();
         Ok(Prepared {
             blueprint,
@@ -368,7 +368,7 @@ impl Loader {
             interests,
             settings,
             operator,
-            digest,
+            digest: hex(&digest),
             voucher: None,
             from_cache,
         })

@@ -108,15 +108,12 @@ impl Packer {
                 if bytes > BATCH_BYTES && !shown.is_empty() {
                     break;
                 }
-                let place =
-                    wit::Place { words: whole.words.len() as u32, text: whole.text.len() as u32 };
-                whole.events.push(place);
+                whole.events.push(word(whole.words.len(), whole.text.len()));
                 whole.words.extend_from_slice(&arena.words[row.words]);
                 whole.text.push_str(&arena.text[row.text]);
                 shown.push(event);
             }
-            let position = shown.len() as u32 - 1;
-            whole.candidates.push(wit::Candidate { event: position, rule: candidate.rule });
+            whole.candidates.push(word(shown.len() - 1, candidate.rule as usize));
         }
         let taken = whole.candidates.len();
         (batch, shown, taken)
@@ -145,7 +142,7 @@ impl Arena {
                         let word = self.push(text, value);
                         self.words.push(word);
                     }
-                    reference(values.len(), start)
+                    word(values.len(), start)
                 }
                 number => number.number().unwrap_or(ABSENT),
             };
@@ -160,13 +157,13 @@ impl Arena {
     fn push(&mut self, event_text: usize, text: &str) -> u64 {
         let start = self.text.len() - event_text;
         self.text.push_str(text);
-        reference(text.len(), start)
+        word(text.len(), start)
     }
 }
 
-/// A length and a start in one word. An event holds far less than 4 GiB.
-fn reference(len: usize, start: usize) -> u64 {
-    (len as u64) << 32 | start as u64
+/// Two numbers in one word. A batch holds far less than 4 GiB.
+fn word(high: usize, low: usize) -> u64 {
+    (high as u64) << 32 | low as u64
 }
 
 #[cfg(test)]
@@ -202,9 +199,14 @@ mod tests {
         wit::Candidate { event, rule }
     }
 
+    fn parts(word: u64) -> (usize, usize) {
+        ((word >> 32) as usize, (word & 0xffff_ffff) as usize)
+    }
+
     fn text(batch: &wit::Batch, event: usize, word: u64) -> &str {
-        let start = batch.events[event].text as usize + (word & 0xffff_ffff) as usize;
-        &batch.text[start..start + (word >> 32) as usize]
+        let (len, start) = parts(word);
+        let start = parts(batch.events[event]).1 + start;
+        &batch.text[start..start + len]
     }
 
     #[test]
@@ -214,12 +216,12 @@ mod tests {
         let wanted = [candidate(0, 1), candidate(2, 0), candidate(2, 5)];
         let (batch, shown, taken) = packer.gather(&events, &wanted, false);
         assert_eq!((shown, taken, batch.columns), (&[0, 2][..], 3, 5));
-        let candidates: Vec<_> = batch.candidates.iter().map(|one| (one.event, one.rule)).collect();
+        let candidates: Vec<_> = batch.candidates.iter().copied().map(parts).collect();
         assert_eq!(candidates, [(0, 1), (1, 0), (1, 5)]);
-        let row = &batch.words[batch.events[1].words as usize..];
+        let row = &batch.words[parts(batch.events[1]).0..];
         assert_eq!(text(batch, 1, row[1]), "ccc");
         assert_eq!((row[2], row[3]), (7, ABSENT));
-        let (count, start) = ((row[0] >> 32) as usize, (row[0] & 0xffff_ffff) as usize);
+        let (count, start) = parts(row[0]);
         let args: Vec<_> = row[start..start + count].iter().map(|w| text(batch, 1, *w)).collect();
         assert_eq!(args, ["ccc", "-i"]);
     }

@@ -96,13 +96,12 @@ fn table(lines: &[Line<'_>], with_mode: bool, wanted: impl Fn(&str) -> bool) -> 
 
 fn lines(component: &ComponentStats) -> Vec<Line<'_>> {
     let whole = Some(component);
-    let quarantine = component.quarantined_until_ns.map(|_| "quarantine");
     if let [rule] = &component.rules[..] {
         let name = match *rule.id == *component.name {
             true => rule.id.to_string(),
             false => format!("{}: {}", component.name, rule.id),
         };
-        let mode = quarantine.unwrap_or(rule.mode.as_str());
+        let mode = component.state(rule.mode);
         return vec![Line { name, mode, component: whole, rule: Some(&rule.counters) }];
     }
     let rules = component.rules.iter().map(|rule| Line {
@@ -111,7 +110,7 @@ fn lines(component: &ComponentStats) -> Vec<Line<'_>> {
         component: None,
         rule: Some(&rule.counters),
     });
-    let mode = quarantine.unwrap_or(component.mode.as_str());
+    let mode = component.state(component.mode);
     let name = component.name.to_string();
     std::iter::once(Line { name, mode, component: whole, rule: None }).chain(rules).collect()
 }

@@ -13,7 +13,9 @@ use std::io::Cursor;
 use std::str::FromStr;
 
 use minisign::{PublicKey, SignatureBox};
-use sha2::{Digest as _, Sha256};
+
+use crate::digest::hasher::sha256;
+use crate::digest::hex;
 
 /// A signature has four lines, with two comments among them; minisign itself reads no longer ones.
 pub(crate) const SIGNATURE_BYTES_MAX: u64 = 16 << 10;
@@ -133,7 +135,7 @@ impl SignaturePolicy {
         if !self.required && self.keys.is_empty() {
             return Ok(None);
         }
-        let digest: [u8; 32] = Sha256::digest(wasm).into();
+        let digest = sha256(wasm);
         if self.digests.contains(&digest) {
             return Ok(Some(Voucher::Digest));
         }
@@ -189,13 +191,6 @@ impl Signature {
 fn key_id(number: &[u8]) -> String {
     number.iter().rev().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02X}").expect("a String takes it");
-        text
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes it");
         text
     })
 }

@@ -128,3 +128,14 @@ pub struct ComponentStats {
     pub counters: ComponentCounters,
     pub rules: Vec<RuleStats>,
 }
+
+impl ComponentStats {
+    /// The mode of the component, or of a rule of it, in a word: while the component is in
+    /// quarantine, that is what counts.
+    pub(crate) fn state(&self, mode: Mode) -> &'static str {
+        match self.quarantined_until_ns {
+            Some(_) => "quarantine",
+            None => mode.as_str(),
+        }
+    }
+}

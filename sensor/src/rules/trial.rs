@@ -40,6 +40,9 @@ pub struct Asked {
     pub fuel: u64,
     /// Verdicts that the rule did not ask to be allowed.
     pub refused: u64,
+    /// Positions of the rules that wished to drop the event, whatever came of it: the verdict has
+    /// no drop where somebody alerted, or dropped it first.
+    pub drop_wishes: Vec<usize>,
 }
 
 impl Trial {
@@ -59,7 +62,13 @@ impl Trial {
         let refused = |stats: &ComponentStats| -> u64 {
             stats.rules.iter().map(|rule| rule.counters.refused).sum()
         };
+        let wishes = |stats: &ComponentStats, rule: usize| {
+            let counters = &stats.rules[rule].counters;
+            counters.drops + counters.drops_repeated + counters.drops_overruled
+        };
+        let wished = |rule: &usize| wishes(&after, *rule) > wishes(&before, *rule);
         Asked {
+            drop_wishes: (0..after.rules.len()).filter(wished).collect(),
             called: after.counters.calls > before.counters.calls,
             verdict: verdict.expect("there is a verdict for each event"),
             fuel: after.counters.fuel - before.counters.fuel,
@@ -177,6 +186,14 @@ impl Prepared {
     pub fn misses_of(&self, rule: &str, event: &Event) -> Vec<String> {
         let position = self.rules.iter().position(|info| *info.id == *rule);
         position.map_or_else(Vec::new, |position| self.interests[position].misses(event))
+    }
+
+    /// The rules that want events of this kind, by position, each with whether its terms let this
+    /// one through.
+    pub fn wanting_kind_of(&self, event: &Event) -> impl Iterator<Item = (usize, bool)> {
+        let rules = self.interests.iter().enumerate();
+        let of_kind = rules.filter(|(_, wish)| wish.kinds().intersects(event.kinds));
+        of_kind.map(|(position, wish)| (position, wish.want(event)))
     }
 
     /// Whether an event is of a kind that one of the rules wants.

@@ -10,7 +10,6 @@ wasmtime::component::bindgen!({
 });
 
 pub use self::ocellus::rule::event;
-pub use self::ocellus::rule::packed::{Candidate, Place};
 pub use self::ocellus::rule::types::{
     Alert, Hit, Interest, Level, Permissions, RuleInfo, Term, Test, Verdict,
 };
@@ -19,6 +18,20 @@ pub use self::ocellus::rule::types::{
 pub const PACKAGE: &str = "ocellus:rule/";
 /// Version of the contract.
 pub const VERSION: &str = "1.0.0";
+
+/// A rule that wants an event: positions in the events that are shown, and in `metadata.rules`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub event: u32,
+    pub rule: u32,
+}
+
+impl Candidate {
+    /// As a word of `packed.batch.candidates`.
+    pub fn of_word(word: u64) -> Candidate {
+        Candidate { event: (word >> 32) as u32, rule: word as u32 }
+    }
+}
 
 /// `carry.saved`.
 #[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift, Lower)]

@@ -20,6 +20,7 @@ pub fn play(arguments: &[String]) -> ExitCode {
     let outcome = match name {
         "end" => Ok(ExitCode::from(7)),
         "ids" => ids(),
+        "changes" => changes(path(0), path(1)),
         "wait" => wait(),
         "threads" => threads(),
         "thread-exec" => thread_exec(),
@@ -51,6 +52,33 @@ fn ids() -> Outcome {
     nix::unistd::setresgid(gid(1), gid(2), gid(3))?;
     let uid = |id: u32| nix::unistd::Uid::from_raw(1000 + id);
     nix::unistd::setresuid(uid(1), uid(2), uid(3))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rounds of the role `changes` for one in which it changes its name as well. Processes that do
+/// little else are preempted in the first probe and in both spares of a CPU at once.
+pub const ROUNDS_PER_NAME: usize = 8;
+
+/// Changes its user, its process group and now and then its name, each twice in a round, then ends
+/// with 0. `group` is the number of a group of this session.
+fn changes(rounds: &Path, group: &Path) -> Outcome {
+    let rounds: usize = rounds.to_str().unwrap_or_default().parse()?;
+    let group = nix::unistd::Pid::from_raw(group.to_str().unwrap_or_default().parse()?);
+    let root = nix::unistd::Uid::from_raw(0);
+    let other = nix::unistd::Uid::from_raw(1000);
+    let this = nix::unistd::Pid::from_raw(0);
+    // Opened by root, for what becomes another user.
+    let mut name = File::options().write(true).open("/proc/self/comm")?;
+    for round in 0..rounds {
+        nix::unistd::setresuid(root, other, root)?;
+        nix::unistd::setpgid(this, this)?;
+        nix::unistd::setresuid(root, root, root)?;
+        nix::unistd::setpgid(this, group)?;
+        if round % ROUNDS_PER_NAME == 0 {
+            name.write_all(b"one")?;
+            name.write_all(b"another")?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use ocellus::digest::hex;
 use rustls::ServerConfig;
 use serde_json::Value;
 use sha2::{Digest as _, Sha512};
@@ -203,12 +204,10 @@ impl Shared {
         if word != "PING" || host.is_empty() || salt.is_empty() {
             self.wrong(format!("{word} {host} {salt}"));
         }
-        let hex = |text: String| -> String {
-            Sha512::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-        };
-        let is_granted = digest == hex(format!("{salt}{host}a nonce{key}"));
+        let sha512 = |text: String| hex(&Sha512::digest(text));
+        let is_granted = digest == sha512(format!("{salt}{host}a nonce{key}"));
         let reason = if is_granted { "" } else { "shared_key mismatch" };
-        let answer = hex(format!("{salt}server{key}"));
+        let answer = sha512(format!("{salt}server{key}"));
         let pong = rmp_serde::to_vec(&("PONG", is_granted, reason, "server", answer));
         let sent = stream.stream.write_all(&pong.expect("it is an array"));
         self.refused.fetch_add(u64::from(!is_granted), Ordering::Relaxed);

@@ -11,9 +11,8 @@ use super::output_of;
 
 /// An architecture, by Debian's name of it. Programs for another one than this host's are built
 /// with Debian's cross compiler, and their libraries are those that come with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Architecture {
-    #[default]
     Amd64,
     Arm64,
 }
@@ -24,14 +23,6 @@ impl Architecture {
         match self {
             Architecture::Amd64 => "amd64",
             Architecture::Arm64 => "arm64",
-        }
-    }
-
-    /// As rustc calls it.
-    pub fn target(self) -> &'static str {
-        match self {
-            Architecture::Amd64 => "x86_64-unknown-linux-gnu",
-            Architecture::Arm64 => "aarch64-unknown-linux-gnu",
         }
     }
 

@@ -1,5 +1,6 @@
 //! What was said against what was expected.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::fixture::Expected;
@@ -114,10 +115,18 @@ pub(crate) fn time_ns(event: &Event) -> u64 {
     event.number(Field::TIMESTAMP).unwrap_or(0)
 }
 
-/// Whether the interests hide events on which the rule would have fired.
+/// Whether the interests hide events on which their rules would have fired, for each rule by its
+/// id. Interests belong to a rule: what it would have said counts where it is not called, whether
+/// the component was called for another one or not.
 #[derive(Clone, Debug, Default)]
 pub struct InterestCheck {
-    /// Events of a kind that the component wants.
+    pub rules: BTreeMap<String, RuleCheck>,
+}
+
+/// The check of one rule.
+#[derive(Clone, Debug, Default)]
+pub struct RuleCheck {
+    /// Events of a kind that the rule wants.
     pub events: u64,
     /// Those that its terms leave out.
     pub left_out: u64,
@@ -128,7 +137,7 @@ pub struct InterestCheck {
     pub hidden_count: u64,
 }
 
-/// What the check came to.
+/// What the check of a rule came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// None of the events that are left out would have been a hit.
@@ -141,12 +150,15 @@ pub enum Proof {
 }
 
 impl InterestCheck {
-    pub fn proof(&self) -> Proof {
-        match self.hidden_count {
-            0 => Proof::Nothing,
-            all if all == self.left_out => Proof::Decides,
-            _ => Proof::Hides,
-        }
+    /// Something is hidden from one of the rules.
+    pub fn hides(&self) -> bool {
+        self.rules.values().any(|check| check.proof() == Proof::Hides)
+    }
+
+    /// What is hidden, and from whom.
+    pub fn hidden(&self) -> impl Iterator<Item = &String> {
+        let hiding = self.rules.values().filter(|check| check.proof() == Proof::Hides);
+        hiding.flat_map(|check| &check.hidden)
     }
 
     /// Ask two instances about an event, of which one is called whatever the terms say.
@@ -160,32 +172,65 @@ impl InterestCheck {
         if !prepared.wants_kind_of(event) {
             return;
         }
-        self.events += 1;
         let time_ns = time_ns(event);
         let (asked, told) = (with.judge(event, time_ns), without.judge(event, time_ns));
-        self.left_out += u64::from(!asked.called);
-        let (asked_said, told_said) = (said(&asked.verdict), said(&told.verdict));
-        if asked_said == told_said {
-            return;
+        for (position, wanted) in prepared.wanting_kind_of(event) {
+            let rule = &prepared.rules()[position].id;
+            let check = self.rules.entry(rule.to_string()).or_default();
+            check.events += 1;
+            check.left_out += u64::from(!wanted);
+            let (asked, told) = (said_by(position, rule, &asked), said_by(position, rule, &told));
+            if asked == told {
+                continue;
+            }
+            check.hidden_count += 1;
+            if check.hidden.len() < NAMED_MAX {
+                let misses = prepared.misses_of(rule, event);
+                check.hidden.push(difference(event, &misses, &asked, &told));
+            }
         }
-        self.hidden_count += 1;
-        if self.hidden.len() >= NAMED_MAX {
-            return;
-        }
-        let list = |said: &[Said]| match said {
-            [] => "nothing".to_owned(),
-            said => said.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-        };
-        let mut text = format!("{}\n  called, it says: {}", title(event), list(&told_said));
-        if asked.called {
-            text += &format!(
-                "\n  after the events that its interests leave out: {}",
-                list(&asked_said)
-            );
-        }
-        for miss in prepared.misses(event) {
-            text += &format!("\n  left out: {miss}");
-        }
-        self.hidden.push(text);
     }
+}
+
+impl RuleCheck {
+    pub fn proof(&self) -> Proof {
+        match self.hidden_count {
+            0 => Proof::Nothing,
+            all if all == self.left_out => Proof::Decides,
+            _ => Proof::Hides,
+        }
+    }
+}
+
+/// What one of several rules said, whatever the others did. A call that failed says nothing of any.
+fn said_by(position: usize, rule: &str, asked: &Asked) -> Vec<Said> {
+    let is_its = |it: &Said| match it.what {
+        What::Fault { .. } => true,
+        // An alert of another rule would hide it.
+        What::Drop => false,
+        What::Alert { .. } | What::Tag { .. } => it.rule == rule,
+    };
+    let mut own: Vec<Said> = said(&asked.verdict).into_iter().filter(is_its).collect();
+    if asked.drop_wishes.contains(&position) {
+        own.push(Said { rule: rule.to_owned(), what: What::Drop });
+    }
+    own
+}
+
+/// What a rule says to an event when it is called for it, and when it is asked as its interests
+/// want: `misses` says why it is not called, and is empty when it is.
+fn difference(event: &Event, misses: &[String], asked: &[Said], told: &[Said]) -> String {
+    let list = |said: &[Said]| match said {
+        [] => "nothing".to_owned(),
+        said => said.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    };
+    let mut text = format!("{}\n  called, it says: {}", title(event), list(told));
+    if misses.is_empty() {
+        text += "\n  after the events that its interests leave out: ";
+        text += &list(asked);
+    }
+    for miss in misses {
+        text += &format!("\n  left out: {miss}");
+    }
+    text
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Outcome, Proof, Report};
+use super::{Outcome, Report};
 
 /// The report as one document. It has no times: the same component gives the same file.
 pub fn junit(report: &Report) -> String {
@@ -14,7 +14,7 @@ pub fn junit(report: &Report) -> String {
         cases.push(case(&Outcome {
             group: "interests".into(),
             name: "no event is hidden".into(),
-            failures: if check.proof() == Proof::Hides { check.hidden.clone() } else { vec![] },
+            failures: check.hidden().cloned().collect(),
             notes: vec![],
             fuel: vec![],
         }));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{InterestCheck, Outcome, Proof, Report};
+use super::{InterestCheck, Outcome, Proof, Report, RuleCheck};
 use crate::table::grouped;
 
 impl fmt::Display for Report {
@@ -52,8 +52,27 @@ impl fmt::Display for Outcome {
 
 impl fmt::Display for InterestCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let InterestCheck { events, left_out, hidden, hidden_count } = self;
-        write!(f, "interests: {events} events of its kinds, {left_out} left out, ")?;
+        for (rule, check) in &self.rules {
+            match self.rules.len() {
+                1 => write!(f, "interests: {check}")?,
+                _ => write!(f, "interests of {rule}: {check}")?,
+            }
+        }
+        match self.hides() {
+            false => Ok(()),
+            true => writeln!(
+                f,
+                "Widen the interests, or, where they decide on purpose, let the rule check the \
+                 same itself: that costs only for what comes through."
+            ),
+        }
+    }
+}
+
+impl fmt::Display for RuleCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RuleCheck { events, left_out, hidden, hidden_count } = self;
+        write!(f, "{events} events of its kinds, {left_out} left out, ")?;
         match self.proof() {
             Proof::Nothing => return writeln!(f, "none of which would have been a hit"),
             Proof::Decides => {
@@ -69,13 +88,9 @@ impl fmt::Display for InterestCheck {
         for event in hidden {
             writeln!(f, "  {}", event.replace('\n', "\n  "))?;
         }
-        if let more @ 1.. = hidden_count - hidden.len() as u64 {
-            writeln!(f, "  and {more} more")?;
+        match hidden_count - hidden.len() as u64 {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} more"),
         }
-        writeln!(
-            f,
-            "Widen the interests, or, where they decide on purpose, let the rule check the same \
-             itself: that costs only for what comes through."
-        )
     }
 }

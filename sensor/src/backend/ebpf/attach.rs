@@ -2,6 +2,8 @@
 
 use aya::Btf;
 use aya::programs::{BtfTracePoint, Iter, Program, ProgramError, RawTracePoint};
+use aya::util::KernelVersion;
+use nix::sys::utsname::uname;
 use ocellus_ebpf::abi::Kind;
 
 use super::chain;
@@ -12,8 +14,10 @@ const LOG_LINES: usize = 4;
 
 pub(super) const TASKS_PROGRAM: &str = "oc_tasks";
 
-/// A probe that makes records.
-struct Probe {
+/// A probe of a tracepoint that makes records.
+pub(super) struct Probe {
+    /// What the status calls it.
+    name: &'static str,
     kind: Kind,
     tracepoint: &'static str,
     /// The program for tp_btf.
@@ -28,6 +32,7 @@ struct Probe {
 /// seen, of that process every later event is.
 const PROBES: [Probe; 3] = [
     Probe {
+        name: "exit",
         kind: Kind::Exit,
         tracepoint: "sched_process_exit",
         btf: "oc_exit_btf",
@@ -35,6 +40,7 @@ const PROBES: [Probe; 3] = [
         spare_names: ["exit spare", "exit spare 2"],
     },
     Probe {
+        name: "exec",
         kind: Kind::Exec,
         tracepoint: "sched_process_exec",
         btf: "oc_exec_btf",
@@ -42,6 +48,7 @@ const PROBES: [Probe; 3] = [
         spare_names: ["exec spare", "exec spare 2"],
     },
     Probe {
+        name: "fork",
         kind: Kind::Fork,
         tracepoint: "sched_process_fork",
         btf: "oc_fork_btf",
@@ -49,6 +56,57 @@ const PROBES: [Probe; 3] = [
         spare_names: ["fork spare", "fork spare 2"],
     },
 ];
+
+pub(super) const NAMES: Probe = Probe {
+    name: "names",
+    kind: Kind::Name,
+    tracepoint: "task_rename",
+    btf: "oc_name_btf",
+    raw: ["oc_name_raw", "oc_name_raw2"],
+    spare_names: ["names spare", "names spare 2"],
+};
+
+/// What gets spare programs (`marks.h`): what this kernel may preempt. Others would only cost time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spares {
+    pub(super) tracepoints: bool,
+    pub(super) functions: bool,
+}
+
+/// From this kernel on tasks may be preempted inside the probe of a tracepoint.
+const PREEMPTS_TRACEPOINTS_SINCE: (u8, u8) = (6, 19);
+/// From this kernel on the probe of a function does not run twice at once on a CPU.
+const GUARDS_FUNCTIONS_SINCE: (u8, u8) = (5, 12);
+/// Part of the version (uname -v) of kernels that may preempt a task in the kernel. Some do so only
+/// when told by a parameter, which cannot be read everywhere.
+const PREEMPTS: &str = "PREEMPT";
+
+impl Spares {
+    /// What the running kernel needs.
+    pub(super) fn needed() -> Spares {
+        let version = uname().map(|it| it.version().to_string_lossy().into_owned());
+        let preempts = version.map_or(true, |version| version.contains(PREEMPTS));
+        let is_since = |(major, minor)| {
+            let since = KernelVersion::new(major, minor, 0);
+            preempts && KernelVersion::current().map_or(true, |now| now >= since)
+        };
+        Spares {
+            tracepoints: is_since(PREEMPTS_TRACEPOINTS_SINCE),
+            functions: is_since(GUARDS_FUNCTIONS_SINCE),
+        }
+    }
+
+    pub(super) const ALL: Spares = Spares { tracepoints: true, functions: true };
+
+    /// The kinds that get them, as the probes want to know it.
+    pub(super) fn bits(self) -> u32 {
+        let of = |chosen: bool, kinds: &[Kind]| {
+            kinds.iter().filter(|_| chosen).fold(0, |bits, kind| bits | 1 << *kind as u32)
+        };
+        of(self.tracepoints, &[Kind::Fork, Kind::Exec, Kind::Exit, Kind::Name])
+            | of(self.functions, &[Kind::Ids])
+    }
+}
 
 /// Which program makes the records of a kind.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +117,7 @@ pub(super) struct Attached {
     pub(super) has_spare: bool,
 }
 
-/// Attaches fork, exec and exit, each as tp_btf, or as raw_tp where the kernel refuses that or
-/// `only_raw` is set. With `spare`, both raw_tp programs are attached behind tp_btf.
+/// Attaches fork, exec and exit.
 pub(super) fn attach_probes(
     programs: &mut aya::Ebpf,
     btf: &Btf,
@@ -68,34 +125,45 @@ pub(super) fn attach_probes(
     spare: bool,
 ) -> (Vec<ProbeStatus>, Vec<Attached>) {
     let (mut statuses, mut all) = (Vec::new(), Vec::new());
-    for Probe { kind, tracepoint, btf: btf_program, raw, spare_names } in PROBES {
-        let by_raw = format!("raw_tp/{tracepoint}");
-        let mut ways = Vec::new();
-        if !only_raw {
-            let tried = attach_btf(programs, btf_program, tracepoint, btf);
-            let attached = tried.is_ok();
-            ways.push(way(format!("tp_btf/{tracepoint}"), tried));
-            if attached {
-                ways.push(Way { attach: by_raw.clone(), result: WayResult::Untried });
-                statuses.push(ProbeStatus::of(kind.name(), ways));
-                let mut has_spare = false;
-                for (raw, name) in raw.iter().zip(spare_names).filter(|_| spare) {
-                    let tried = attach_raw(programs, raw, tracepoint);
-                    has_spare |= tried.is_ok();
-                    statuses.push(status(name, by_raw.clone(), tried));
-                }
-                all.push(Attached { kind, program: btf_program, has_spare });
-                continue;
-            }
-        }
-        let tried = attach_raw(programs, raw[0], tracepoint);
-        if tried.is_ok() {
-            all.push(Attached { kind, program: raw[0], has_spare: false });
-        }
-        ways.push(way(by_raw, tried));
-        statuses.push(ProbeStatus::of(kind.name(), ways));
+    for probe in &PROBES {
+        all.extend(attach_probe(programs, btf, probe, (only_raw, spare), &mut statuses));
     }
     (statuses, all)
+}
+
+/// Attaches a probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
+/// With `spare`, both raw_tp programs are attached behind tp_btf. Adds what became of each.
+pub(super) fn attach_probe(
+    programs: &mut aya::Ebpf,
+    btf: &Btf,
+    probe: &Probe,
+    (only_raw, spare): (bool, bool),
+    statuses: &mut Vec<ProbeStatus>,
+) -> Option<Attached> {
+    let Probe { name, kind, tracepoint, btf: btf_program, raw, spare_names } = *probe;
+    let by_raw = format!("raw_tp/{tracepoint}");
+    let mut ways = Vec::new();
+    if !only_raw {
+        let tried = attach_btf(programs, btf_program, tracepoint, btf);
+        let attached = tried.is_ok();
+        ways.push(way(format!("tp_btf/{tracepoint}"), tried));
+        if attached {
+            ways.push(Way { attach: by_raw.clone(), result: WayResult::Untried });
+            statuses.push(ProbeStatus::of(name, ways));
+            let mut has_spare = false;
+            for (raw, name) in raw.iter().zip(spare_names).filter(|_| spare) {
+                let tried = attach_raw(programs, raw, tracepoint);
+                has_spare |= tried.is_ok();
+                statuses.push(status(name, by_raw.clone(), tried));
+            }
+            return Some(Attached { kind, program: btf_program, has_spare });
+        }
+    }
+    let tried = attach_raw(programs, raw[0], tracepoint);
+    let attached = tried.is_ok().then_some(Attached { kind, program: raw[0], has_spare: false });
+    ways.push(way(by_raw, tried));
+    statuses.push(ProbeStatus::of(name, ways));
+    attached
 }
 
 /// What became of a probe that has one way only.

@@ -8,7 +8,7 @@ use aya::Btf;
 use aya::programs::{FEntry, KProbe, ProgramError, SocketFilter};
 use ocellus_ebpf::abi::Kind;
 
-use super::attach::{Attached, attach_btf, attach_raw, find, reason, status};
+use super::attach::{Attached, NAMES, Spares, attach_probe, attach_raw, find, reason, status};
 use super::chain;
 use super::connector::Connector;
 use crate::backend::{IdProbes, ProbeStatus, WAITS_FOR_SYSCALLS, Way, WayResult};
@@ -38,6 +38,9 @@ struct Function {
     kind: Kind,
     /// Programs for the forms that it has had; the newest first, which older kernels refuse.
     fentry: &'static [&'static str],
+    /// Whether a task may be preempted in its probe, so that the probe gets a spare, and what the
+    /// status calls that.
+    spare: Option<&'static str>,
     kprobe: &'static str,
 }
 
@@ -45,13 +48,16 @@ const CREDENTIALS: Function = Function {
     name: "commit_creds",
     kind: Kind::Ids,
     fentry: &["oc_creds_fentry"],
+    spare: Some("credentials spare"),
     kprobe: "oc_creds_kprobe",
 };
 
+/// Called with a lock that only one task has, so that its probe is never passed by.
 const PIDS: Function = Function {
     name: "change_pid",
     kind: Kind::Pgid,
     fentry: &["oc_pids_fentry4", "oc_pids_fentry3"],
+    spare: None,
     kprobe: "oc_pids_kprobe",
 };
 
@@ -69,14 +75,14 @@ pub(super) fn attach_ids(
     btf: &Btf,
     only_raw: bool,
     wanted: IdProbes,
-    without: Without,
+    (spares, without): (Spares, Without),
 ) -> Ids {
     let mut ids = Ids::default();
     if wanted == IdProbes::Off {
         return ids;
     }
     let (credentials, pids) = (
-        ids.function(programs, btf, &CREDENTIALS, without),
+        ids.spared_function(programs, btf, &CREDENTIALS, (spares, without)),
         ids.function(programs, btf, &PIDS, without),
     );
     let fallback = match (&credentials, &pids) {
@@ -84,12 +90,14 @@ pub(super) fn attach_ids(
         _ => Some(ids.fall_back(programs, wanted)),
     };
     let fallback = fallback.as_ref();
-    ids.statuses = vec![
+    let rows = [
         row("credentials", &credentials, fallback, Some("; not of capabilities alone")),
         row("sessions", &pids, fallback, Some("")),
         row("process_groups", &pids, fallback, None),
     ];
-    ids.names(programs, btf, only_raw);
+    ids.statuses.splice(..0, rows);
+    let ways = (only_raw, spares.tracepoints);
+    ids.attached.extend(attach_probe(programs, btf, &NAMES, ways, &mut ids.statuses));
     ids
 }
 
@@ -118,6 +126,31 @@ fn row(
 }
 
 impl Ids {
+    /// Probes a function twice where a task may be preempted in its probe: by kprobe, which is not
+    /// preempted, with fentry as its spare (`marks.h`). Else, and where kprobe is refused, once.
+    fn spared_function(
+        &mut self,
+        programs: &mut aya::Ebpf,
+        btf: &Btf,
+        function: &Function,
+        (spares, without): (Spares, Without),
+    ) -> Result<String, String> {
+        let spare = function.spare.filter(|_| spares.functions && !without.kprobe);
+        let Some(name) =
+            spare.filter(|_| attach_kprobe(programs, function.kprobe, function.name).is_ok())
+        else {
+            return self.function(programs, btf, function, without);
+        };
+        let mut has_spare = false;
+        for program in function.fentry.iter().filter(|_| !without.fentry) {
+            let tried = attach_fentry(programs, program, function.name, btf);
+            has_spare |= tried.is_ok();
+            self.statuses.push(status(name, format!("fentry/{}", function.name), tried));
+        }
+        self.attached.push(Attached { kind: function.kind, program: function.kprobe, has_spare });
+        Ok(format!("kprobe/{}", function.name))
+    }
+
     /// Probes a function: how, or why not, each reason ended by `; `.
     fn function(
         &mut self,
@@ -172,21 +205,6 @@ impl Ids {
 
     fn attached(&mut self, kind: Kind, program: &'static str) {
         self.attached.push(Attached { kind, program, has_spare: false });
-    }
-
-    fn names(&mut self, programs: &mut aya::Ebpf, btf: &Btf, only_raw: bool) {
-        const NAME: &str = "names";
-        const TRACEPOINT: &str = "task_rename";
-        if !only_raw && attach_btf(programs, "oc_name_btf", TRACEPOINT, btf).is_ok() {
-            self.attached(Kind::Name, "oc_name_btf");
-            self.statuses.push(status(NAME, format!("tp_btf/{TRACEPOINT}"), Ok(())));
-            return;
-        }
-        let tried = attach_raw(programs, "oc_name_raw", TRACEPOINT);
-        if tried.is_ok() {
-            self.attached(Kind::Name, "oc_name_raw");
-        }
-        self.statuses.push(status(NAME, format!("raw_tp/{TRACEPOINT}"), tried));
     }
 }
 

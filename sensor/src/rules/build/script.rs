@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::tools::{self, Scratch};
-use super::{BuildError, WIT, io, sdk};
+use super::{BuildError, Cache, WIT, io, reuse, sdk, source};
 
 /// The world of a rule that hands its memory to its next version, as those of the SDKs do.
 const WITH_STATE: &str = "rule-with-state";
@@ -25,7 +25,7 @@ export const { configure, onEvent, carry } = component(interfaces, rules);
 "#;
 
 /// A component of `rule.js`, with QuickJS inside.
-pub(super) fn javascript(project: &Path) -> Result<Vec<u8>, BuildError> {
+pub(super) fn javascript(project: &Path, cache: Option<&Cache>) -> Result<Vec<u8>, BuildError> {
     let own = "node_modules/.bin/componentize-qjs";
     let tool = tools::of_project(project, own, "componentize-qjs");
     let tool = tool.ok_or_else(|| BuildError::NoToolchain {
@@ -36,25 +36,26 @@ pub(super) fn javascript(project: &Path) -> Result<Vec<u8>, BuildError> {
     let scratch = scratch_with_contract()?;
     // The tool sees one folder only; there, the SDK is a package like any other.
     let source = scratch.path().join("source");
-    copy_modules(project, &source)?;
+    source::copy(project, &source, is_javascript)?;
     // A rule may also do without the SDK, and implement the world itself.
     let is_bare = read_text(&project.join("rule.js"))?.contains("\"ocellus:rule/");
     let (world, module) = if is_bare { (WITHOUT, "rule.js") } else { (WITH_STATE, ENTRY) };
     if !is_bare {
         let package = sdk::folder("js", project, &scratch)?;
-        copy_modules(&package, &source.join("node_modules/ocellus"))?;
+        source::copy(&package, &source.join("node_modules/ocellus"), is_javascript)?;
         scratch.write(&format!("source/{ENTRY}"), JAVASCRIPT_ENTRY)?;
     }
-    let mut command = Command::new(tool);
+    let mut command = Command::new(&tool);
     command.current_dir(&source).arg("--wit").arg(scratch.path().join("wit"));
     // Synchronous calls only, and no WASI: a rule has no clock, no files and no network.
     command.args(["--js", module, "-n", world, "--sync", "--stub-wasi", "--opt-size", "-o"]);
-    tools::run(command.arg(scratch.path().join("rule.wasm")))?;
-    scratch.read("rule.wasm")
+    command.arg(scratch.path().join(reuse::MADE));
+    // It does not tell its version.
+    reuse::made(&mut command, &scratch, cache, || reuse::package_of(&tool))
 }
 
 /// A component of `rule.py`, with CPython inside.
-pub(super) fn python(project: &Path) -> Result<Vec<u8>, BuildError> {
+pub(super) fn python(project: &Path, cache: Option<&Cache>) -> Result<Vec<u8>, BuildError> {
     let own = ".venv/bin/componentize-py";
     let tool = tools::of_project(project, own, "componentize-py");
     let tool = tool.ok_or_else(|| BuildError::NoToolchain {
@@ -64,35 +65,35 @@ pub(super) fn python(project: &Path) -> Result<Vec<u8>, BuildError> {
                  the rule's folder",
     })?;
     let scratch = scratch_with_contract()?;
+    let source = scratch.path().join("source");
+    source::copy(project, &source, is_of_python)?;
     // A rule may also do without the SDK, and implement the world itself.
     let rule = read_text(&project.join("rule.py"))?;
     let is_bare = rule.contains("class WitWorld");
     let (world, module) =
         if is_bare { (WITHOUT, "rule") } else { (WITH_STATE, "ocellus.component") };
-    let package = sdk::folder("python", project, &scratch)?;
-    let mut command = Command::new(tool);
-    command.current_dir(project).arg("-d").arg(scratch.path().join("wit")).args(["-w", world]);
+    let package = sdk::folder("python", &source, &scratch)?;
+    let mut command = Command::new(&tool);
+    // The tool would let a rule import what happens to be installed on this machine.
+    scratch.write("packages/lib/site-packages/none", "")?;
+    command.env("VIRTUAL_ENV", scratch.path().join("packages"));
+    command.current_dir(&source).arg("-d").arg(scratch.path().join("wit")).args(["-w", world]);
     command.args(["componentize", "--stub-wasi", "-p", ".", "-p"]);
     command.arg(package.parent().unwrap_or(&package)).arg(module).arg("-o");
-    tools::run(command.arg(scratch.path().join("rule.wasm")))?;
-    scratch.read("rule.wasm")
+    command.arg(scratch.path().join(reuse::MADE));
+    let version = || tools::output(Command::new(&tool).arg("--version")).ok();
+    reuse::made(&mut command, &scratch, cache, version)
 }
 
-/// Copy JavaScript and JSON, but no installed packages, hidden folders, tests or SDK.
-fn copy_modules(from: &Path, to: &Path) -> Result<(), BuildError> {
-    std::fs::create_dir_all(to).map_err(io("make", to))?;
-    for entry in std::fs::read_dir(from).map_err(io("read", from))? {
-        let path = entry.map_err(io("read", from))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let left_out = ["node_modules", "tests", "template", sdk::OWN].contains(&&*name);
-        let is_source = [".js", ".mjs", ".json"].iter().any(|end| name.ends_with(end));
-        if path.is_dir() && !left_out && !name.starts_with('.') {
-            copy_modules(&path, &to.join(name))?;
-        } else if path.is_file() && is_source {
-            std::fs::copy(&path, to.join(name)).map_err(io("copy", &path))?;
-        }
-    }
-    Ok(())
+/// Whether a file may be part of a rule in JavaScript, by its name.
+fn is_javascript(name: &str) -> bool {
+    [".js", ".mjs", ".json"].iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a file may be part of a rule in Python: all but what was built and recorded, since a
+/// module may read any file when it is imported.
+fn is_of_python(name: &str) -> bool {
+    ![".wasm", ".minisig", ".ocellus", ".pyc"].iter().any(|end| name.ends_with(end))
 }
 
 fn read_text(path: &Path) -> Result<String, BuildError> {

@@ -93,7 +93,10 @@ impl HostState {
         candidates: impl IntoIterator<Item = wit::Candidate>,
         now_ns: u64,
     ) {
-        self.events = Some(events.clone());
+        // Between calls for events that are judged together, they stay: a clone is not for nothing.
+        if !self.events.as_ref().is_some_and(|own| Arc::ptr_eq(own, events)) {
+            self.events = Some(events.clone());
+        }
         self.shown.clear();
         self.shown.extend(shown);
         self.candidates.clear();
@@ -104,6 +107,7 @@ impl HostState {
         self.select(0);
     }
 
+    /// The events of the calls so far are judged.
     pub(super) fn end(&mut self) {
         self.events = None;
     }
@@ -115,10 +119,6 @@ impl HostState {
 
     fn select(&mut self, position: u32) {
         self.current = position as usize;
-        let time_ns = self.event().and_then(|event| event.number(Field::TIMESTAMP));
-        if let (Some(keyed), Some(time_ns)) = (&mut self.keyed, time_ns) {
-            keyed.set_time(time_ns);
-        }
     }
 
     /// The current event.
@@ -247,7 +247,7 @@ impl HostState {
     }
 
     fn get(&mut self, key: &str) -> Option<Vec<u8>> {
-        self.keyed.as_mut()?.get(key).map(<[u8]>::to_vec)
+        self.keyed().ok()?.get(key).map(<[u8]>::to_vec)
     }
 
     fn set(&mut self, key: &str, value: &[u8], ttl_ms: u64) -> Result<(), String> {
@@ -258,8 +258,12 @@ impl HostState {
         self.keyed()?.add(key, amount, ttl_ms)
     }
 
+    /// The state, in the time of the current event.
     fn keyed(&mut self) -> Result<&mut Keyed, String> {
-        self.keyed.as_mut().ok_or_else(|| "there is no state inside `configure`".into())
+        let time_ns = self.event().and_then(|event| event.number(Field::TIMESTAMP));
+        let keyed = self.keyed.as_mut().ok_or("there is no state inside `configure`")?;
+        time_ns.into_iter().for_each(|time_ns| keyed.set_time(time_ns));
+        Ok(keyed)
     }
 }
 

@@ -197,7 +197,9 @@ fn totals(log: &str) -> String {
 impl Built {
     /// The optimised sensor, and what makes the load.
     pub fn release() -> io::Result<Built> {
-        let mut built = Built::of(Architecture::Amd64, &[&["build", "--release", "--bins"]], &[])?;
+        const RELEASE: &[&str] =
+            &["build", "--release", "--bin", "ocellus", "--bin", "ocellus-kernels"];
+        let mut built = Built::of(Architecture::Amd64, &[RELEASE], &[])?;
         built.files = vec![rules_folder()];
         Ok(built)
     }

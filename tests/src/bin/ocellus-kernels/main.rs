@@ -50,7 +50,7 @@ fn main() -> ExitCode {
             }
             _ => matrix::run(architecture, rest, Extent::Whole),
         },
-        Some((command, [])) if command == "pages" => page::check(&[], true),
+        Some((command, [])) if command == "pages" => page::write().map(|()| true),
         Some((command, series)) if command == "bench" => bench::run(series),
         Some((command, rest)) if command == "run" => run(architecture, rest),
         _ => Err(io::Error::other(USAGE)),

@@ -42,7 +42,6 @@ pub struct Tried {
 /// All that was tried on a kernel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    #[serde(default)]
     pub architecture: Architecture,
     pub series: Series,
     /// As uname(1) prints it.

@@ -36,21 +36,22 @@ pub fn print(report: &Report) {
     }
 }
 
-/// Writes both if asked to and nothing failed. Else says where they are not what was found. True
-/// when they are.
-pub fn check(reports: &[Report], writes: bool) -> io::Result<bool> {
-    let (page_path, readme_path) = (root().join("docs/kernels.md"), root().join("README.md"));
-    let readme = std::fs::read_to_string(&readme_path)?;
-    if writes {
-        let reports = &Report::saved()?;
-        if reports.iter().any(|report| !report.failures().is_empty()) {
-            println!("\nSomething failed: docs/kernels.md and README.md stay as they are.");
-            return Ok(true);
-        }
-        std::fs::write(&page_path, page(reports))?;
-        std::fs::write(&readme_path, with_table(&readme, &table(reports))?)?;
-        return Ok(true);
+/// Writes both from the last report of each kernel, unless something failed there.
+pub fn write() -> io::Result<()> {
+    let reports = Report::saved()?;
+    if reports.iter().any(|report| !report.failures().is_empty()) {
+        println!("\nSomething failed: docs/kernels.md and README.md stay as they are.");
+        return Ok(());
     }
+    let readme_path = root().join("README.md");
+    let readme = std::fs::read_to_string(&readme_path)?;
+    std::fs::write(root().join("docs/kernels.md"), page(&reports))?;
+    std::fs::write(readme_path, with_table(&readme, &table(&reports))?)
+}
+
+/// True where README.md says what was found. Else says where it does not.
+pub fn check(reports: &[Report]) -> io::Result<bool> {
+    let readme = std::fs::read_to_string(root().join("README.md"))?;
     let mut same = true;
     let known = rows(&readme);
     for report in reports {

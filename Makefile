@@ -62,10 +62,10 @@ soak: ## Run the sensor for an hour with storms; what it holds must not grow: ma
 	$(RELEASE) --bin ocellus-bench
 	target/release/ocellus-bench soak $(MINUTES)
 
-bench-kernel: ## Measure in a virtual machine, by instructions: make bench-kernel OTHER='/path/of/another arguments'
+bench-kernel: ## Measure in a virtual machine, by instructions: make bench-kernel [ONLY=ebpf] [OTHER='/path/of/another arguments']
 	@.ci/setup kernels
 	$(RELEASE) --bin ocellus-kernels
-	CARGO='$(CARGO)' OTHER='$(OTHER)' target/release/ocellus-kernels bench $(KERNEL)
+	CARGO='$(CARGO)' ONLY='$(ONLY)' OTHER='$(OTHER)' target/release/ocellus-kernels bench $(KERNEL)
 
 sim: ## Run more of the simulation: make sim SEED=1 RUNS=10000
 	$(CARGO) build --locked --workspace --bins

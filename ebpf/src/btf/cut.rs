@@ -43,6 +43,16 @@ pub(super) struct Target {
     name: String,
 }
 
+impl Target {
+    /// These bytes begin with its name and a NUL.
+    fn is_called(&self, bytes: &[u8]) -> bool {
+        let name = self.name.as_bytes();
+        // Nearly all differ in the first byte.
+        bytes.first() == name.first()
+            && bytes.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&0))
+    }
+}
+
 /// Cuts the kernel's description, as read from /sys/kernel/btf/vmlinux. None when it cannot be
 /// read; the whole one then has to do.
 pub fn cut_for_probes(kernel: &[u8]) -> Option<Cut> {
@@ -87,12 +97,11 @@ impl<'a> Btf<'a> {
     /// All types up to the last of these, the others as forward declarations without a name, so
     /// that these have their numbers.
     pub(super) fn numbers_of(&self, targets: &[Target]) -> Option<Vec<u8>> {
+        // Kernels have 50,000 functions: their names are compared where they stand.
         let is_target = |found: &Type<'a>| {
-            let mut of_kind = targets.iter().filter(|target| target.kind == found.kind).peekable();
-            of_kind.peek().is_some() && {
-                let name = self.name(found);
-                of_kind.any(|target| target.name == name)
-            }
+            let mut of_kind = targets.iter().filter(|target| target.kind == found.kind);
+            let name = || self.strings.get(u32_at(found.bytes, 0)?..);
+            of_kind.any(|target| name().is_some_and(|name| target.is_called(name)))
         };
         let mut out = Writer::new(vec![0; self.starts.len() + 1]);
         let mut written = 0;

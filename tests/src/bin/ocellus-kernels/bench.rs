@@ -16,6 +16,9 @@ const SERIES: &str = "6.1";
 /// Names another sensor's command, with its program's path on this host, to be measured beside.
 const OTHER_VARIABLE: &str = "OTHER";
 
+/// Names the cases to measure, by what their names begin or end with; all where it is not given.
+const ONLY_VARIABLE: &str = "ONLY";
+
 /// Processes of the two loads: fork, exec and exit, and fork and exit.
 const EXECS: u32 = 1_500;
 const FORKS: u32 = 3_000;
@@ -73,10 +76,14 @@ fn measure(kernel: &Kernel, image: &Image, built: &Built, other: Option<&str>) -
     println!("\n== {}, one CPU, a nanosecond is an instruction", kernel.release);
     let mut task = built.variables();
     task.push_str(&format!("execs={EXECS}\nforks={FORKS}\n{TASK}\n"));
+    let only = std::env::var(ONLY_VARIABLE).unwrap_or_default();
     let mut names = Vec::new();
     for Target { backend, .. } in TARGETS {
         for (words, rules, arguments) in VARIANTS {
             let name = format!("{backend}-{words}");
+            if !name.starts_with(&only) && !name.ends_with(&only) {
+                continue;
+            }
             task.push_str(&format!("ocellus_run {name} {rules} --backend {backend} {arguments}\n"));
             names.push(name);
         }

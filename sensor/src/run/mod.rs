@@ -393,8 +393,8 @@ impl Rim {
         self.sensor.say(kinds, action, about, message, boottime_ns(), &mut self.out);
     }
 
-    /// When the machine next has something to do. On a busy host the next look at the ring delivers,
-    /// too: it comes first, so that the sensor is not woken for both.
+    /// When the machine next has something to do. On a busy host the next look at the ring
+    /// delivers, too: it comes first, so that the sensor is not woken for both.
     fn next_step(&self) -> Instant {
         let now_ns = boottime_ns();
         let wait = match self.sensor.next_step_ns() {

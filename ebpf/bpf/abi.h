@@ -44,6 +44,9 @@ enum oc_lost {
 	OC_LOST_COUNT		/* must be last */
 };
 
+/* One more index of map "lost": what programs in the second place saw (marks.h). */
+#define OC_SEEN_SECOND OC_LOST_COUNT
+
 /* oc_head.flags */
 #define OC_F_KTHREAD	 (1u << 0)	/* PF_KTHREAD is set (oc_task_start only: kernel
 					 * threads make no records, and exec clears it) */

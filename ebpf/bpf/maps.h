@@ -73,10 +73,10 @@ struct {
 	__type(value, oc_u32);
 } free_slots SEC(".maps");
 
-/* Index: cause * OC_KIND_COUNT + kind. */
+/* Index: cause * OC_KIND_COUNT + kind, where OC_SEEN_SECOND counts as a cause. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, OC_LOST_COUNT * OC_KIND_COUNT);
+	__uint(max_entries, (OC_LOST_COUNT + 1) * OC_KIND_COUNT);
 	__type(key, oc_u32);
 	__type(value, oc_u64);
 } lost SEC(".maps");

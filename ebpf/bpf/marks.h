@@ -9,14 +9,18 @@
  * spare programs, which are called right after the first one in the same task: whoever sees an
  * event leaves a mark, and who finds the mark of an event has nothing to do.
  *
- * The spares of tracepoints are copies. A spare that jumped into the first program (bpf_tail_call)
- * would get round the kernel's guard, on which the kernel relies: since 6.13 a program may have one
- * stack for each CPU, and two runs would share it.
+ * Copies are preempted like the first one: where the emulated CPUs of an overloaded machine ran
+ * little but execs, two copies missed 2 of some 10,000. So the first program, where the kernel can
+ * have it, is one by kprobe: that runs without preemption. It is passed by where a task was
+ * preempted in a system call on maps, which is rare and does not keep off the others. Credentials
+ * have the kprobe on the function itself and fentry behind it, which alone missed 1,531 of 4,000
+ * changes of eight processes that did little else on two CPUs of Linux 7.3. Tracepoints have it on
+ * the function that calls the probes of one when there are several; behind it come tp_btf and a
+ * copy, or two copies where kprobes are refused.
  *
- * Credentials have two programs, one by kprobe and one by fentry. The one by kprobe runs first and
- * is never preempted. It is passed by where a task was preempted in a system call on maps, which is
- * rare and does not keep off the other one. That one alone missed 1,531 of 4,000 changes of eight
- * processes that did little else on two CPUs of Linux 7.3.
+ * A spare that jumped into the first program (bpf_tail_call) would be smaller than a copy, but get
+ * round the kernel's guard, on which the kernel relies: since 6.13 a program may have one stack for
+ * each CPU, and two runs would share it.
  *
  * Some probes need no spares, as they are never passed by: change_pid is called with a lock that
  * only one task has, and filters of sockets are not guarded. The end of system calls has none for
@@ -60,18 +64,27 @@ static __always_inline int oc_is_seen(oc_u32 kind, oc_u32 tid, oc_u64 event)
 	return 0;
 }
 
+/* Where a program stands among those of one event. */
+enum oc_place {
+	OC_FIRST,	/* by kprobe */
+	OC_SECOND,	/* by tp_btf or fentry; the first one where that is refused */
+	OC_SPARE	/* behind both */
+};
+
 /*
- * Calls `body` once for an event. Where `spare` is true, the kernel did not run the programs
- * before this one, and that is counted. It counts each call of them, so events of which no record
- * is made are marked as well, and `body` is to sort them out.
+ * Calls `body` once for an event. What a program sees that is not the first one, the kernel did not
+ * run those before it for, and that is counted. The kernel counts each call, so events of which no
+ * record is made are marked as well, and `body` is to sort them out.
  */
-#define OC_ONCE(kind, tid, event, spare, body)                                                \
+#define OC_ONCE(kind, tid, event, place, body)                                                \
 	do {                                                                                  \
 		if (oc_config.spares & (1u << (kind))) {                                      \
 			if (oc_is_seen(kind, tid, event))                                     \
 				break;                                                        \
-			if (spare)                                                            \
-				oc_count_lost(OC_LOST_PREEMPTED, kind);                       \
+			if ((place) != OC_FIRST)                                              \
+				oc_count_lost((place) == OC_SECOND ? OC_SEEN_SECOND           \
+								   : OC_LOST_PREEMPTED,       \
+					      kind);                                          \
 		}                                                                             \
 		body;                                                                         \
 	} while (0)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The probes of Ocellus: where each attaches and what it hands on. For each tracepoint there are
- * three programs with the same body: one for tp_btf, and two for raw_tp, of which the loader
- * attaches the first where tp_btf is refused, or both as spares (marks.h). Changes of credentials,
- * session and process group have no tracepoint, so there the ways differ.
+ * four programs with the same body: one for tp_btf; two for raw_tp, of which the loader attaches
+ * one where tp_btf is refused; and one by kprobe. Where one may be passed by, several of them are
+ * attached (marks.h). Changes of credentials, session and process group have no tracepoint, so
+ * there the ways differ.
  */
 #include "exec.h"
 #include "ids.h"
@@ -117,78 +118,83 @@ static __always_inline void oc_exit(oc_u64 *ctx)
 	bpf_ringbuf_submit(r, 0);
 }
 
-static __always_inline int oc_on_fork(oc_u64 *ctx, int spare)
+static __always_inline int oc_on_fork(oc_u64 *ctx, enum oc_place place)
 {
 	struct task_struct *child = (void *)ctx[1];
 
-	OC_ONCE(OC_FORK, oc_tid(), oc_get(child, start_boottime), spare, oc_fork(child));
+	OC_ONCE(OC_FORK, oc_tid(), oc_get(child, start_boottime), place, oc_fork(child));
 	return 0;
 }
 
-static __always_inline int oc_on_exec(oc_u64 *ctx, int spare)
+static __always_inline int oc_on_exec(oc_u64 *ctx, enum oc_place place)
 {
 	struct task_struct *task = (void *)ctx[0];
 
-	OC_ONCE(OC_EXEC, oc_tid(), oc_get(task, start_boottime) + oc_get(task, self_exec_id), spare,
+	OC_ONCE(OC_EXEC, oc_tid(), oc_get(task, start_boottime) + oc_get(task, self_exec_id), place,
 		oc_exec(task, ctx[1], (void *)ctx[2]));
 	return 0;
 }
 
-static __always_inline int oc_on_exit(oc_u64 *ctx, int spare)
+static __always_inline int oc_on_exit(oc_u64 *ctx, enum oc_place place)
 {
 	struct task_struct *task = bpf_get_current_task();
 
 	/* A thread that executes takes over number and start time of the leader that it ended. */
-	OC_ONCE(OC_EXIT, oc_tid(), oc_get(task, start_boottime) + (oc_u64)task, spare,
+	OC_ONCE(OC_EXIT, oc_tid(), oc_get(task, start_boottime) + (oc_u64)task, place,
 		oc_exit(ctx));
 	return 0;
 }
 
-static __always_inline int oc_on_name(oc_u64 *ctx, int spare)
+static __always_inline int oc_on_name(oc_u64 *ctx, enum oc_place place)
 {
 	struct task_struct *task = (void *)ctx[0];
 	struct oc_names names = {};
 
 	oc_read_names(&names, task, (void *)ctx[1]);
-	OC_ONCE(OC_NAME, oc_get(task, pid), oc_names_event(&names, task), spare,
+	OC_ONCE(OC_NAME, oc_get(task, pid), oc_names_event(&names, task), place,
 		oc_name(task, &names));
 	return 0;
 }
 
 /* The credentials before are still there, so the next ones are elsewhere. */
-static __always_inline int oc_on_creds(oc_u64 next, int spare)
+static __always_inline int oc_on_creds(oc_u64 next, enum oc_place place)
 {
 	struct task_struct *task = bpf_get_current_task();
 
-	OC_ONCE(OC_IDS, oc_tid(), oc_get(task, start_boottime) + next, spare,
+	OC_ONCE(OC_IDS, oc_tid(), oc_get(task, start_boottime) + next, place,
 		oc_creds((void *)next));
 	return 0;
 }
 
-#define OC_PROGRAM(section, name, body, spare) \
-	SEC(section) int name(oc_u64 *ctx) { return body(ctx, spare); }
+#define OC_PROGRAM(section, name, body, place) \
+	SEC(section) int name(oc_u64 *ctx) { return body(ctx, place); }
 
-OC_PROGRAM("tp_btf/sched_process_fork", oc_fork_btf, oc_on_fork, 0)
-OC_PROGRAM("raw_tp/sched_process_fork", oc_fork_raw, oc_on_fork, 1)
-OC_PROGRAM("raw_tp/sched_process_fork", oc_fork_raw2, oc_on_fork, 1)
+/* On the function that calls the probes of a tracepoint, whose first argument is theirs. */
+#define OC_KPROBE(tracepoint, name, body)                                                     \
+	SEC("kprobe/__traceiter_" #tracepoint) int name(struct pt_regs *regs)                 \
+	{                                                                                     \
+		oc_u64 ctx[3] = {oc_argument(regs, 1), oc_argument(regs, 2),                  \
+				 oc_argument(regs, 3)};                                       \
+		return body(ctx, OC_FIRST);                                                   \
+	}
 
-OC_PROGRAM("tp_btf/sched_process_exec", oc_exec_btf, oc_on_exec, 0)
-OC_PROGRAM("raw_tp/sched_process_exec", oc_exec_raw, oc_on_exec, 1)
-OC_PROGRAM("raw_tp/sched_process_exec", oc_exec_raw2, oc_on_exec, 1)
+/* Each tracepoint's programs. */
+#define OC_PROGRAMS(tracepoint, name, body)                                                   \
+	OC_KPROBE(tracepoint, oc_##name##_kprobe, body)                                       \
+	OC_PROGRAM("tp_btf/" #tracepoint, oc_##name##_btf, body, OC_SECOND)                   \
+	OC_PROGRAM("raw_tp/" #tracepoint, oc_##name##_raw, body, OC_SPARE)                    \
+	OC_PROGRAM("raw_tp/" #tracepoint, oc_##name##_raw2, body, OC_SPARE)
 
-OC_PROGRAM("tp_btf/sched_process_exit", oc_exit_btf, oc_on_exit, 0)
-OC_PROGRAM("raw_tp/sched_process_exit", oc_exit_raw, oc_on_exit, 1)
-OC_PROGRAM("raw_tp/sched_process_exit", oc_exit_raw2, oc_on_exit, 1)
-
-OC_PROGRAM("tp_btf/task_rename", oc_name_btf, oc_on_name, 0)
-OC_PROGRAM("raw_tp/task_rename", oc_name_raw, oc_on_name, 1)
-OC_PROGRAM("raw_tp/task_rename", oc_name_raw2, oc_on_name, 1)
+OC_PROGRAMS(sched_process_fork, fork, oc_on_fork)
+OC_PROGRAMS(sched_process_exec, exec, oc_on_exec)
+OC_PROGRAMS(sched_process_exit, exit, oc_on_exit)
+OC_PROGRAMS(task_rename, name, oc_on_name)
 
 /* Of two probes of a function, the kernel runs the one by kprobe first. */
 SEC("kprobe/commit_creds")
 int oc_creds_kprobe(struct pt_regs *regs)
 {
-	return oc_on_creds(oc_argument(regs, 0), 0);
+	return oc_on_creds(oc_argument(regs, 0), OC_FIRST);
 }
 
 SEC("fentry/commit_creds")
@@ -198,7 +204,7 @@ int oc_creds_fentry(oc_u64 *ctx)
 
 	/* As a number: the verifier knows the argument as an address, which cannot be added to. */
 	bpf_probe_read_kernel(&next, sizeof(next), ctx);
-	return oc_on_creds(next, 1);
+	return oc_on_creds(next, OC_SECOND);
 }
 
 /* change_pid(task, type, pid) until 6.15; since 6.16 a list of what to free comes first. */

@@ -21,7 +21,7 @@ use crate::error_chain::ErrorChain;
 const LABEL_WIDTH: usize = 14;
 
 /// Column in which what became of a probe begins.
-const PROBE_WIDTH: usize = 15;
+const PROBE_WIDTH: usize = 19;
 
 /// All findings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -331,7 +331,7 @@ mod tests {
         assert!(report.verdict.advice.is_empty());
         let text = report.to_string();
         assert!(
-            text.contains("ebpf          exec           attached  tp_btf/sched_process_exec\n"),
+            text.contains("ebpf          exec               attached  tp_btf/sched_process_exec\n"),
             "{text}"
         );
         assert!(text.contains("verdict       ready: "), "{text}");

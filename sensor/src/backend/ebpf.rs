@@ -187,7 +187,13 @@ impl Ebpf {
         probes.extend(id_probes);
         probes.push(load_tasks(&mut programs, own));
         let preempted = LostCounts::default();
-        Ok(Ebpf { programs, _connector: connector, ring, lost, probes, attached, preempted })
+        let mut opened =
+            Ebpf { programs, _connector: connector, ring, lost, probes, attached, preempted };
+        for index in 0..opened.attached.len() {
+            let seen_before = opened.seen_instead(&opened.attached[index])?;
+            opened.attached[index].seen_before = seen_before;
+        }
+        Ok(opened)
     }
 
     /// What became of each probe.
@@ -214,7 +220,14 @@ impl Ebpf {
     /// For tests: how many events of a kind the spare probes saw instead of the first one.
     #[doc(hidden)]
     pub fn stood_in(&self, kind: Kind) -> Result<u64, BackendError> {
-        self.counter(LostCause::Preempted, kind)
+        let of_kind = self.attached.iter().filter(|attached| attached.kind == kind);
+        of_kind.map(|attached| self.seen_instead(attached)).sum()
+    }
+
+    /// How many events the spares of a program have seen since it was attached.
+    fn seen_instead(&self, attached: &Attached) -> Result<u64, BackendError> {
+        let counters = attached.spares.iter().map(|row| self.counter(*row, attached.kind));
+        Ok(counters.sum::<Result<u64, _>>()?.saturating_sub(attached.seen_before))
     }
 
     /// Records lost since the backend was opened, summed over CPUs.
@@ -222,13 +235,14 @@ impl Ebpf {
         let mut counts = LostCounts::default();
         for kind in Kind::PROBED {
             for cause in [LostCause::RingFull, LostCause::NoScratch] {
-                counts.add(cause, kind, self.counter(cause, kind)?);
+                counts.add(cause, kind, self.counter(cause as usize, kind)?);
             }
         }
-        for Attached { kind, program, has_spare } in self.attached.clone() {
+        for attached in self.attached.clone() {
+            let Attached { kind, program, .. } = attached;
             let missed = self.missed(program);
-            // What the spares saw instead; read later, so it is not too small.
-            let seen = if has_spare { self.counter(LostCause::Preempted, kind)? } else { 0 };
+            // Read later, so it is not too small.
+            let seen = self.seen_instead(&attached)?;
             let known = self.preempted.get(LostCause::Preempted, kind);
             let grown = missed.saturating_sub(seen).saturating_sub(known);
             self.preempted.add(LostCause::Preempted, kind, grown);
@@ -237,9 +251,9 @@ impl Ebpf {
         Ok(counts)
     }
 
-    /// A counter of the probes, summed over CPUs.
-    fn counter(&self, cause: LostCause, kind: Kind) -> Result<u64, BackendError> {
-        let index = (cause as usize * KIND_COUNT + kind as usize) as u32;
+    /// A counter of the probes, by its row in the map "lost", summed over CPUs.
+    fn counter(&self, row: usize, kind: Kind) -> Result<u64, BackendError> {
+        let index = (row * KIND_COUNT + kind as usize) as u32;
         let failed = |error| BackendError::LostCounters { message: chain(&error) };
         Ok(self.lost.get(&index, 0).map_err(failed)?.iter().sum())
     }
@@ -376,4 +390,4 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-const _: () = assert!(LOST_COUNT * KIND_COUNT == 28, "the probes count in as many slots");
+const _: () = assert!((LOST_COUNT + 1) * KIND_COUNT == 35, "the probes count in as many slots");

@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         return role::play(&arguments[1..]);
     }
     let chosen: Vec<&String> = arguments.iter().filter(|text| !text.starts_with('-')).collect();
+    let without = arguments.iter().filter_map(|text| text.strip_prefix("--without="));
+    let without: Vec<&str> = without.collect();
     if let Err(error) = ocellus::backend::kprobe::available() {
         eprintln!("kprobe_live: {error}");
         return ExitCode::FAILURE;
@@ -39,6 +41,10 @@ fn main() -> ExitCode {
     let mut count = 0;
     for (name, case) in [life::CASES, told::CASES, probes::CASES].concat() {
         if !chosen.is_empty() && !chosen.iter().any(|text| name.contains(text.as_str())) {
+            continue;
+        }
+        if without.iter().any(|text| name.contains(text)) {
+            println!("left out {name}");
             continue;
         }
         count += 1;

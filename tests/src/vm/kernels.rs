@@ -53,9 +53,14 @@ impl Kernel {
         self.folder.join("vmlinuz")
     }
 
-    /// The module of the overlay file system, which no such kernel has built in.
+    /// The module of the overlay file system, which no such kernel has built in. Empty where it is
+    /// not to be had.
     pub fn overlay_module(&self) -> PathBuf {
         self.folder.join("overlay.ko")
+    }
+
+    pub fn has_overlay(&self) -> bool {
+        std::fs::metadata(self.overlay_module()).is_ok_and(|module| module.len() > 0)
     }
 
     /// Where its BTF is kept, once it was booted.

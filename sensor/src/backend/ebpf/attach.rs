@@ -1,10 +1,10 @@
 //! Loads and attaches the programs, each as the kernel accepts it.
 
 use aya::Btf;
-use aya::programs::{BtfTracePoint, Iter, Program, ProgramError, RawTracePoint};
+use aya::programs::{BtfTracePoint, Iter, KProbe, Program, ProgramError, RawTracePoint};
 use aya::util::KernelVersion;
 use nix::sys::utsname::uname;
-use ocellus_ebpf::abi::Kind;
+use ocellus_ebpf::abi::{Kind, LOST_COUNT, LostCause};
 
 use super::chain;
 use crate::backend::{ProbeStatus, Way, WayResult};
@@ -24,6 +24,8 @@ pub(super) struct Probe {
     btf: &'static str,
     /// The same for raw_tp, twice.
     raw: [&'static str; 2],
+    /// The same by kprobe, on the function that calls the probes of the tracepoint.
+    kprobe: &'static str,
     /// What the status calls those as spares of the other.
     spare_names: [&'static str; 2],
 }
@@ -37,6 +39,7 @@ const PROBES: [Probe; 3] = [
         tracepoint: "sched_process_exit",
         btf: "oc_exit_btf",
         raw: ["oc_exit_raw", "oc_exit_raw2"],
+        kprobe: "oc_exit_kprobe",
         spare_names: ["exit spare", "exit spare 2"],
     },
     Probe {
@@ -45,6 +48,7 @@ const PROBES: [Probe; 3] = [
         tracepoint: "sched_process_exec",
         btf: "oc_exec_btf",
         raw: ["oc_exec_raw", "oc_exec_raw2"],
+        kprobe: "oc_exec_kprobe",
         spare_names: ["exec spare", "exec spare 2"],
     },
     Probe {
@@ -53,6 +57,7 @@ const PROBES: [Probe; 3] = [
         tracepoint: "sched_process_fork",
         btf: "oc_fork_btf",
         raw: ["oc_fork_raw", "oc_fork_raw2"],
+        kprobe: "oc_fork_kprobe",
         spare_names: ["fork spare", "fork spare 2"],
     },
 ];
@@ -63,6 +68,7 @@ pub(super) const NAMES: Probe = Probe {
     tracepoint: "task_rename",
     btf: "oc_name_btf",
     raw: ["oc_name_raw", "oc_name_raw2"],
+    kprobe: "oc_name_kprobe",
     spare_names: ["names spare", "names spare 2"],
 };
 
@@ -113,8 +119,31 @@ impl Spares {
 pub(super) struct Attached {
     pub(super) kind: Kind,
     pub(super) program: &'static str,
-    /// Others stand in where the kernel did not run this one.
-    pub(super) has_spare: bool,
+    /// Where others count what they see because the kernel did not run this one.
+    pub(super) spares: &'static [usize],
+    /// What they had counted when this one was attached.
+    pub(super) seen_before: u64,
+}
+
+/// Rows of the map "lost": what programs in the second place (`marks.h`) and behind it saw.
+const SEEN_SECOND: usize = LOST_COUNT;
+const SEEN_SPARE: usize = LostCause::Preempted as usize;
+
+impl Attached {
+    /// The only program of its kind.
+    pub(super) fn alone(kind: Kind, program: &'static str) -> Attached {
+        Attached { kind, program, spares: &[], seen_before: 0 }
+    }
+
+    /// Before one by tp_btf or fentry, and others behind that.
+    pub(super) fn by_kprobe(kind: Kind, program: &'static str) -> Attached {
+        Attached { spares: &[SEEN_SECOND, SEEN_SPARE], ..Attached::alone(kind, program) }
+    }
+
+    /// By tp_btf, and others behind it.
+    fn by_btf(kind: Kind, program: &'static str) -> Attached {
+        Attached { spares: &[SEEN_SPARE], ..Attached::alone(kind, program) }
+    }
 }
 
 /// Attaches fork, exec and exit.
@@ -132,7 +161,8 @@ pub(super) fn attach_probes(
 }
 
 /// Attaches a probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
-/// With `spare`, both raw_tp programs are attached behind tp_btf. Adds what became of each.
+/// With `spare`, one by raw_tp is attached behind tp_btf, and one by kprobe before it, or another
+/// raw_tp. Adds what became of each.
 pub(super) fn attach_probe(
     programs: &mut aya::Ebpf,
     btf: &Btf,
@@ -140,7 +170,7 @@ pub(super) fn attach_probe(
     (only_raw, spare): (bool, bool),
     statuses: &mut Vec<ProbeStatus>,
 ) -> Option<Attached> {
-    let Probe { name, kind, tracepoint, btf: btf_program, raw, spare_names } = *probe;
+    let Probe { name, kind, tracepoint, btf: btf_program, raw, kprobe, spare_names } = *probe;
     let by_raw = format!("raw_tp/{tracepoint}");
     let mut ways = Vec::new();
     if !only_raw {
@@ -150,17 +180,29 @@ pub(super) fn attach_probe(
         if attached {
             ways.push(Way { attach: by_raw.clone(), result: WayResult::Untried });
             statuses.push(ProbeStatus::of(name, ways));
-            let mut has_spare = false;
-            for (raw, name) in raw.iter().zip(spare_names).filter(|_| spare) {
-                let tried = attach_raw(programs, raw, tracepoint);
-                has_spare |= tried.is_ok();
-                statuses.push(status(name, by_raw.clone(), tried));
+            if !spare {
+                return Some(Attached::alone(kind, btf_program));
             }
-            return Some(Attached { kind, program: btf_program, has_spare });
+            // Of two probes: only for several is there a function that calls them.
+            let tried = attach_raw(programs, raw[0], tracepoint);
+            statuses.push(status(spare_names[0], by_raw.clone(), tried));
+            let caller = format!("__traceiter_{tracepoint}");
+            let tried = attach_kprobe(programs, kprobe, &caller);
+            let has_kprobe = tried.is_ok();
+            let mut ways = vec![way(format!("kprobe/{caller}"), tried)];
+            if !has_kprobe {
+                ways.push(way(by_raw, attach_raw(programs, raw[1], tracepoint)));
+            }
+            statuses.push(ProbeStatus::of(spare_names[1], ways));
+            return Some(if has_kprobe {
+                Attached::by_kprobe(kind, kprobe)
+            } else {
+                Attached::by_btf(kind, btf_program)
+            });
         }
     }
     let tried = attach_raw(programs, raw[0], tracepoint);
-    let attached = tried.is_ok().then_some(Attached { kind, program: raw[0], has_spare: false });
+    let attached = tried.is_ok().then_some(Attached::alone(kind, raw[0]));
     ways.push(way(by_raw, tried));
     statuses.push(ProbeStatus::of(name, ways));
     attached
@@ -214,6 +256,17 @@ pub(super) fn attach_raw(
     let program: &mut RawTracePoint = find(programs, program)?;
     program.load()?;
     program.attach(tracepoint)?;
+    Ok(())
+}
+
+pub(super) fn attach_kprobe(
+    programs: &mut aya::Ebpf,
+    program: &str,
+    function: &str,
+) -> Result<(), ProgramError> {
+    let program: &mut KProbe = find(programs, program)?;
+    program.load()?;
+    program.attach(function, 0)?;
     Ok(())
 }
 

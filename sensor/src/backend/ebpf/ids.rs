@@ -5,10 +5,12 @@
 //! or the end of each system call of all, for a price (`bpf/ids.h`).
 
 use aya::Btf;
-use aya::programs::{FEntry, KProbe, ProgramError, SocketFilter};
+use aya::programs::{FEntry, ProgramError, SocketFilter};
 use ocellus_ebpf::abi::Kind;
 
-use super::attach::{Attached, NAMES, Spares, attach_probe, attach_raw, find, reason, status};
+use super::attach::{
+    Attached, NAMES, Spares, attach_kprobe, attach_probe, attach_raw, find, reason, status,
+};
 use super::chain;
 use super::connector::Connector;
 use crate::backend::{IdProbes, ProbeStatus, WAITS_FOR_SYSCALLS, Way, WayResult};
@@ -141,13 +143,11 @@ impl Ids {
         else {
             return self.function(programs, btf, function, without);
         };
-        let mut has_spare = false;
         for program in function.fentry.iter().filter(|_| !without.fentry) {
             let tried = attach_fentry(programs, program, function.name, btf);
-            has_spare |= tried.is_ok();
             self.statuses.push(status(name, format!("fentry/{}", function.name), tried));
         }
-        self.attached.push(Attached { kind: function.kind, program: function.kprobe, has_spare });
+        self.attached.push(Attached::by_kprobe(function.kind, function.kprobe));
         Ok(format!("kprobe/{}", function.name))
     }
 
@@ -204,7 +204,7 @@ impl Ids {
     }
 
     fn attached(&mut self, kind: Kind, program: &'static str) {
-        self.attached.push(Attached { kind, program, has_spare: false });
+        self.attached.push(Attached::alone(kind, program));
     }
 }
 
@@ -217,17 +217,6 @@ fn attach_fentry(
     let program: &mut FEntry = find(programs, program)?;
     program.load(function, btf)?;
     program.attach()?;
-    Ok(())
-}
-
-fn attach_kprobe(
-    programs: &mut aya::Ebpf,
-    program: &str,
-    function: &str,
-) -> Result<(), ProgramError> {
-    let program: &mut KProbe = find(programs, program)?;
-    program.load()?;
-    program.attach(function, 0)?;
     Ok(())
 }
 

@@ -23,6 +23,11 @@ const fn kprobe(scenario: &'static str, says: &'static str, reason: &'static str
 const NO_CHANGES: &str = "kprobes tell of no changes of ids, capabilities and names, nor of rights \
     that a file gave: they show with the next event of the process";
 
+/// What scenarios say on a kernel without the module of overlays, and why there is none.
+pub const NO_OVERLAY_SAYS: &str = "the kernel has no overlay";
+pub const NO_OVERLAY: &str = "the distribution no longer has the modules of this kernel, and its \
+    overlay file system is one";
+
 pub const LIMITS: &[Limit] = &[
     kprobe(
         "sensor started after 200 processes",

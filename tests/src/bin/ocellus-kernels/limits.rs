@@ -28,6 +28,10 @@ pub const NO_OVERLAY_SAYS: &str = "the kernel has no overlay";
 pub const NO_OVERLAY: &str = "the distribution no longer has the modules of this kernel, and its \
     overlay file system is one";
 
+/// What a scenario says where the compiler of the architecture makes no 32-bit programs.
+pub const NO_32_BIT_SAYS: &str = "the compiler makes no 32-bit programs";
+pub const NO_32_BIT: &str = "the compiler for arm64 makes no 32-bit programs";
+
 pub const LIMITS: &[Limit] = &[
     kprobe(
         "sensor started after 200 processes",

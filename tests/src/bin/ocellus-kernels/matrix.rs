@@ -128,7 +128,8 @@ fn try_kernel(
     }
     let read = |backend: &str| {
         let log = ran.text(&format!("scenarios-{backend}.log"));
-        scenarios::read(&log, backend, kernel.series, kernel.has_overlay())
+        let is_arm64 = kernel.architecture == Architecture::Arm64;
+        scenarios::read(&log, backend, kernel.series, kernel.has_overlay(), is_arm64)
     };
     let Kernel { architecture, series, .. } = *kernel;
     let release = kernel.release.clone();

@@ -44,12 +44,8 @@ fn resolved(path: &str) -> String {
 fn a_process_arrives_with_all_that_is_true_of_it() {
     need_root();
     let dir = temp();
-    // Long enough to be whole, and hashed, on a busy machine.
-    let config = dir.path().join("ocellus.toml");
-    std::fs::write(&config, "[hash]\nwait_ms = 10000\n").expect("it is our folder");
-    let config = config.to_str().expect("UTF-8");
-    let arguments = ["--config", config, "--no-snapshot", "--hold-ms", "2000"];
-    let running = Running::start(dir.path(), &arguments);
+    // Long enough to be whole on a busy machine.
+    let running = Running::start(dir.path(), &["--no-snapshot", "--hold-ms", "2000"]);
     let marker = format!("unique-{}", std::process::id());
     let mut child = Command::new("/bin/sh")
         .args(["-c", "exit 7", &marker, "", "ünïcode"])

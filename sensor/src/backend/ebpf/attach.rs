@@ -161,8 +161,7 @@ pub(super) fn attach_probes(
 }
 
 /// Attaches a probe as tp_btf, or as raw_tp where the kernel refuses that or `only_raw` is set.
-/// With `spare`, one by raw_tp is attached behind tp_btf, and one by kprobe before it, or another
-/// raw_tp. Adds what became of each.
+/// With `spare`, others stand by the one by tp_btf. Adds what became of each.
 pub(super) fn attach_probe(
     programs: &mut aya::Ebpf,
     btf: &Btf,
@@ -170,7 +169,7 @@ pub(super) fn attach_probe(
     (only_raw, spare): (bool, bool),
     statuses: &mut Vec<ProbeStatus>,
 ) -> Option<Attached> {
-    let Probe { name, kind, tracepoint, btf: btf_program, raw, kprobe, spare_names } = *probe;
+    let Probe { name, kind, tracepoint, btf: btf_program, raw, .. } = *probe;
     let by_raw = format!("raw_tp/{tracepoint}");
     let mut ways = Vec::new();
     if !only_raw {
@@ -180,24 +179,9 @@ pub(super) fn attach_probe(
         if attached {
             ways.push(Way { attach: by_raw.clone(), result: WayResult::Untried });
             statuses.push(ProbeStatus::of(name, ways));
-            if !spare {
-                return Some(Attached::alone(kind, btf_program));
-            }
-            // Of two probes: only for several is there a function that calls them.
-            let tried = attach_raw(programs, raw[0], tracepoint);
-            statuses.push(status(spare_names[0], by_raw.clone(), tried));
-            let caller = format!("__traceiter_{tracepoint}");
-            let tried = attach_kprobe(programs, kprobe, &caller);
-            let has_kprobe = tried.is_ok();
-            let mut ways = vec![way(format!("kprobe/{caller}"), tried)];
-            if !has_kprobe {
-                ways.push(way(by_raw, attach_raw(programs, raw[1], tracepoint)));
-            }
-            statuses.push(ProbeStatus::of(spare_names[1], ways));
-            return Some(if has_kprobe {
-                Attached::by_kprobe(kind, kprobe)
-            } else {
-                Attached::by_btf(kind, btf_program)
+            return Some(match spare {
+                true => attach_spares(programs, probe, statuses),
+                false => Attached::alone(kind, btf_program),
             });
         }
     }
@@ -206,6 +190,32 @@ pub(super) fn attach_probe(
     ways.push(way(by_raw, tried));
     statuses.push(ProbeStatus::of(name, ways));
     attached
+}
+
+/// Attaches what stands by a probe by tp_btf: one by raw_tp behind it, and one by kprobe before it,
+/// or another raw_tp.
+fn attach_spares(
+    programs: &mut aya::Ebpf,
+    probe: &Probe,
+    statuses: &mut Vec<ProbeStatus>,
+) -> Attached {
+    let Probe { kind, tracepoint, btf, raw, kprobe, spare_names, .. } = *probe;
+    let by_raw = format!("raw_tp/{tracepoint}");
+    // Of two probes: only for several is there a function that calls them.
+    let tried = attach_raw(programs, raw[0], tracepoint);
+    statuses.push(status(spare_names[0], by_raw.clone(), tried));
+    let caller = format!("__traceiter_{tracepoint}");
+    let tried = attach_kprobe(programs, kprobe, &caller);
+    let has_kprobe = tried.is_ok();
+    let mut ways = vec![way(format!("kprobe/{caller}"), tried)];
+    if !has_kprobe {
+        ways.push(way(by_raw, attach_raw(programs, raw[1], tracepoint)));
+    }
+    statuses.push(ProbeStatus::of(spare_names[1], ways));
+    match has_kprobe {
+        true => Attached::by_kprobe(kind, kprobe),
+        false => Attached::by_btf(kind, btf),
+    }
 }
 
 /// What became of a probe that has one way only.

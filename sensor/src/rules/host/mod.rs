@@ -93,7 +93,7 @@ impl HostState {
         candidates: impl IntoIterator<Item = wit::Candidate>,
         now_ns: u64,
     ) {
-        // Between calls for events that are judged together, they stay: a clone is not for nothing.
+        // They stay between the calls for events that are judged together, and are shared once.
         if !self.events.as_ref().is_some_and(|own| Arc::ptr_eq(own, events)) {
             self.events = Some(events.clone());
         }

@@ -1,7 +1,7 @@
 //! What a kernel or a backend cannot give, each with its reason. A scenario that is listed here
 //! must fail, and in this way: one that passes is a failure of the list.
 
-use ocellus_tests::vm::Series;
+use ocellus_tests::vm::{Architecture, Kernel, Series};
 
 /// A scenario that some kernels cannot pass with a backend.
 #[derive(Debug)]
@@ -23,14 +23,31 @@ const fn kprobe(scenario: &'static str, says: &'static str, reason: &'static str
 const NO_CHANGES: &str = "kprobes tell of no changes of ids, capabilities and names, nor of rights \
     that a file gave: they show with the next event of the process";
 
-/// What scenarios say on a kernel without the module of overlays, and why there is none.
-pub const NO_OVERLAY_SAYS: &str = "the kernel has no overlay";
-pub const NO_OVERLAY: &str = "the distribution no longer has the modules of this kernel, and its \
-    overlay file system is one";
+/// Something that a guest may be without, whatever the backend.
+#[derive(Debug)]
+pub struct Lack {
+    /// Why a scenario is then unsupported, in its words.
+    pub says: &'static str,
+    pub reason: &'static str,
+}
 
-/// What a scenario says where the compiler of the architecture makes no 32-bit programs.
-pub const NO_32_BIT_SAYS: &str = "the compiler makes no 32-bit programs";
-pub const NO_32_BIT: &str = "the compiler for arm64 makes no 32-bit programs";
+pub const NO_OVERLAY: Lack = Lack {
+    says: "the kernel has no overlay",
+    reason: "the distribution no longer has the modules of this kernel, and its overlay file \
+        system is one",
+};
+
+pub const NO_32_BIT: Lack = Lack {
+    says: "the compiler makes no 32-bit programs",
+    reason: "the compiler for arm64 makes no 32-bit programs",
+};
+
+/// What a guest with this kernel is without.
+pub fn lacks(kernel: &Kernel) -> Vec<Lack> {
+    let overlay = (!kernel.has_overlay()).then_some(NO_OVERLAY);
+    let programs = (kernel.architecture == Architecture::Arm64).then_some(NO_32_BIT);
+    overlay.into_iter().chain(programs).collect()
+}
 
 pub const LIMITS: &[Limit] = &[
     kprobe(

@@ -10,7 +10,7 @@ use ocellus_tests::vm::{Architecture, Boot, Image, Kernel, Ran, fetch};
 use crate::built::Built;
 use crate::negative;
 use crate::outcome::{BACKENDS, Outcome, Report, Tried};
-use crate::{boot, image, page, scenarios};
+use crate::{boot, image, limits, page, scenarios};
 
 /// How long a guest may take for all of it: ten times what it takes on a machine with nothing else
 /// to do.
@@ -128,8 +128,7 @@ fn try_kernel(
     }
     let read = |backend: &str| {
         let log = ran.text(&format!("scenarios-{backend}.log"));
-        let is_arm64 = kernel.architecture == Architecture::Arm64;
-        scenarios::read(&log, backend, kernel.series, kernel.has_overlay(), is_arm64)
+        scenarios::read(&log, backend, kernel.series, &limits::lacks(kernel))
     };
     let Kernel { architecture, series, .. } = *kernel;
     let release = kernel.release.clone();

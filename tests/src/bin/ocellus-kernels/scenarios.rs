@@ -2,34 +2,22 @@
 
 use ocellus_tests::vm::Series;
 
-use crate::limits;
+use crate::limits::{self, Lack};
 use crate::outcome::{Outcome, Tried};
 
 /// The fewest scenarios that a whole run has. Fewer were told where it broke off.
 const SCENARIOS_MIN: usize = 60;
 
-/// Reads the log of a run of `backend` on a kernel, with the module of overlays or without, of
-/// arm64 or not.
-pub fn read(
-    log: &str,
-    backend: &str,
-    series: Series,
-    has_overlay: bool,
-    is_arm64: bool,
-) -> Vec<Tried> {
+/// Reads the log of a run of `backend` on a kernel, in a guest that is without some things.
+pub fn read(log: &str, backend: &str, series: Series, lacks: &[Lack]) -> Vec<Tried> {
     let mut all: Vec<Tried> = log
         .lines()
         .filter_map(|line| line.strip_prefix("scenario ")?.split_once(" ... "))
         .map(|(name, word)| {
             let said = if let Some(reason) = word.strip_prefix("unsupported here: ") {
-                match reason {
-                    limits::NO_OVERLAY_SAYS if !has_overlay => {
-                        Said::Limited(limits::NO_OVERLAY.to_owned())
-                    }
-                    limits::NO_32_BIT_SAYS if is_arm64 => {
-                        Said::Limited(limits::NO_32_BIT.to_owned())
-                    }
-                    _ => Said::Unsupported(reason.to_owned()),
+                match lacks.iter().find(|lack| lack.says == reason) {
+                    Some(lack) => Said::Limited(lack.reason.to_owned()),
+                    None => Said::Unsupported(reason.to_owned()),
                 }
             } else if let Some(reason) = word.strip_prefix("ok, within a limit: ") {
                 Said::Limited(reason.to_owned())
@@ -102,7 +90,7 @@ mod tests {
 
     #[test]
     fn each_line_is_an_outcome_and_a_failure_has_its_words() {
-        let tried = read(LOG, "ebpf", Series(6, 1), true, false);
+        let tried = read(LOG, "ebpf", Series(6, 1), &[]);
         let outcomes: Vec<_> = tried.iter().map(|one| (&one.name[..], &one.outcome)).collect();
         assert_eq!(outcomes[0], ("a b", &Outcome::Holds));
         assert_eq!(outcomes[1], ("c", &Outcome::Fails("what\nwent wrong".to_owned())));
@@ -112,27 +100,19 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_module_is_a_limit() {
-        let log = format!("scenario a ... unsupported here: {}\n", limits::NO_OVERLAY_SAYS);
-        let outcome = |has_overlay| {
-            read(&log, "ebpf", Series(7, 1), has_overlay, false).swap_remove(0).outcome
-        };
-        assert_eq!(outcome(false), Outcome::Limited(limits::NO_OVERLAY.to_owned()));
-        assert!(outcome(true).fails());
-    }
-
-    #[test]
-    fn a_compiler_without_32_bit_programs_is_a_limit_of_arm64() {
-        let log = format!("scenario a ... unsupported here: {}\n", limits::NO_32_BIT_SAYS);
-        let outcome =
-            |is_arm64| read(&log, "ebpf", Series(6, 1), true, is_arm64).swap_remove(0).outcome;
-        assert_eq!(outcome(true), Outcome::Limited(limits::NO_32_BIT.to_owned()));
-        assert!(outcome(false).fails());
+    fn what_a_guest_is_without_is_a_limit_there() {
+        for lack in [limits::NO_OVERLAY, limits::NO_32_BIT] {
+            let log = format!("scenario a ... unsupported here: {}\n", lack.says);
+            let outcome = |lacks| read(&log, "ebpf", Series(7, 1), lacks).swap_remove(0).outcome;
+            assert!(outcome(&[]).fails());
+            let limited = Outcome::Limited(lack.reason.to_owned());
+            assert_eq!(outcome(&[lack]), limited);
+        }
     }
 
     #[test]
     fn a_log_that_breaks_off_is_a_failure() {
-        let tried = read("scenario a ... ok\nKilled\n", "ebpf", Series(6, 1), true, false);
+        let tried = read("scenario a ... ok\nKilled\n", "ebpf", Series(6, 1), &[]);
         assert!(matches!(&tried[1].outcome, Outcome::Fails(words) if words.contains("Killed")));
     }
 }
